@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * memgate - who may use the memory behind a memfd
+ *
+ * Hooks for the rest of the kernel, and the interface that policies (BPF
+ * struct_ops programs) implement.  The model, the lock order and the table
+ * of who dies first are in Documentation/mm/memgate.rst.
+ */
+#ifndef _LINUX_MEMGATE_H
+#define _LINUX_MEMGATE_H
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/jump_label_ratelimit.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <uapi/linux/memgate.h>
+
+struct device;
+struct memgate;
+struct seq_file;
+
+#ifdef CONFIG_MEMGATE
+
+/**
+ * struct memgate_consumer - who wants the memory
+ * @kind: the class of access, enum memgate_class
+ * @id: unique and never used again while the system runs; 0 for accesses
+ *	that leave nothing behind (FILE, OWN_PIN, OWN_LONGTERM, REMOTE, OTHER)
+ * @task: who set the consumer up; for an access that leaves nothing behind,
+ *	who makes it.  Held for the life of the consumer.
+ * @attachments: what was granted to it; RCU, changed under memgate_lock
+ * @used: it had an attachment once, so somebody may be looking at it
+ *
+ * A subsystem embeds one in the object that uses the memory (struct kvm).
+ */
+struct memgate_consumer {
+	u32			kind;
+	u64			id;
+	struct task_struct	*task;
+	/* private: */
+	struct list_head	attachments;
+	bool			used;
+};
+
+/**
+ * struct memgate_ops - a policy: who may use the memory of the memfds on
+ *	which it is installed
+ *
+ * Programs answer 0 to allow or a negative errno to refuse; any other
+ * answer, and an errno that callers of the kernel treat specially (EAGAIN,
+ * EINTR, EBUSY, EHWPOISON, ENOMEM), refuses with EACCES.  They cannot
+ * sleep, run in the context of the task that asks, and may not lead to
+ * another question to any gate (that is refused).
+ */
+struct memgate_ops {
+	/**
+	 * @may_attach: may @consumer use the memory?
+	 *
+	 * @gate: the gate of the memfd
+	 * @consumer: who wants it
+	 * @dev: the device that will reach the memory, NULL if there is none
+	 * @rights: enum memgate_rights, everything the consumer will have
+	 * @start: first byte, within the memfd, that this access is about;
+	 *	advice only: a grant to a consumer that stays (KVM, VFIO) is
+	 *	for the whole memfd
+	 * @len: length in bytes; 0 if not known
+	 *
+	 * Asked once for every consumer that stays and again when it wants
+	 * more rights; every time for the others (FILE, OWN_PIN,
+	 * OWN_LONGTERM, REMOTE, OTHER).  Questions that lead to an
+	 * attachment are asked one at a time for a gate, so counting the
+	 * attachments and deciding on the count is no race.
+	 *
+	 * Context: may run under mmap_lock, i_rwsem and locks of the
+	 * subsystem that asks.  RCU read section.
+	 */
+	int (*may_attach)(struct memgate *gate,
+			  struct memgate_consumer *consumer,
+			  struct device *dev, u32 rights, u64 start, u64 len);
+
+	/**
+	 * @may_map: may %current have this CPU mapping?
+	 *
+	 * @gate: the gate of the memfd
+	 * @op: enum memgate_map_op
+	 * @rights: enum memgate_rights of the mapping on the memfd itself;
+	 *	writes to a private mapping do not reach it and do not count
+	 * @start: first byte of the mapping within the memfd
+	 * @len: length of the mapping in bytes
+	 *
+	 * Context: under mmap_lock.  RCU read section.
+	 */
+	int (*may_map)(struct memgate *gate, u32 op, u32 rights,
+		       u64 start, u64 len);
+
+	/**
+	 * @detached: an attachment that may_attach allowed has ended
+	 *
+	 * @gate: the gate of the memfd
+	 * @consumer: whose it was; it is about to die
+	 * @rights: what it had
+	 *
+	 * Context: RCU read section.
+	 */
+	void (*detached)(struct memgate *gate,
+			 struct memgate_consumer *consumer, u32 rights);
+
+	/**
+	 * @released: the memfd is gone; the last call for this gate
+	 *
+	 * Context: RCU read section.
+	 */
+	void (*released)(struct memgate *gate);
+
+	/**
+	 * @decides: MEMGATE_CLASS() of every class that the policy decides.
+	 * A class that no installed policy decides is closed.
+	 */
+	u64 decides;
+
+	/**
+	 * @params_size: bytes of parameters that an install must bring,
+	 * 0 to MEMGATE_PARAMS_MAX
+	 */
+	u32 params_size;
+
+	/** @name: how people call the policy; not empty */
+	char name[MEMGATE_NAME_LEN];
+};
+
+/*
+ * The key is on while there is a gate in the system; every hook below is a
+ * patched-out branch otherwise.
+ */
+extern struct static_key_false_deferred memgate_key;
+
+static __always_inline bool memgate_enabled(void)
+{
+	return static_branch_unlikely(&memgate_key.key);
+}
+
+/* The gate itself: mm/memfd.c, fs/hugetlbfs, mm/shmem.c */
+struct memgate *memgate_prepare(void);
+void memgate_discard(struct memgate *gate);
+void memgate_shut(struct inode *inode, struct memgate *gate);
+void memgate_unshut(struct inode *inode);
+void memgate_sealed(struct inode *inode);
+int memgate_freeze(struct inode *inode, bool again);
+void memgate_evict(struct inode *inode);
+void memgate_show_fdinfo(struct seq_file *m, struct file *file);
+
+static inline void memgate_task_init(struct task_struct *task)
+{
+	task->memgate = (struct memgate_task){};
+}
+
+/* Consumers that stay: KVM and its like */
+void memgate_consumer_init(struct memgate_consumer *consumer,
+			   enum memgate_class kind);
+void memgate_consumer_destroy(struct memgate_consumer *consumer);
+int __memgate_attach_range(struct memgate_consumer *consumer,
+			   unsigned long addr, unsigned long len, u32 rights);
+int __memgate_attach_page(struct memgate_consumer *consumer,
+			  struct page *page, u32 rights);
+
+/**
+ * memgate_attach_range - ask for all gated memory mapped in a range
+ * @consumer: who wants it
+ * @addr: start of the range in the address space of %current
+ * @len: length of the range in bytes
+ * @rights: enum memgate_rights
+ *
+ * For subsystems that are told an address range long before they touch it
+ * (KVM memslots): a refusal comes early and clear.  It is no replacement
+ * for the question at the time of access, as the range may be remapped.
+ *
+ * Context: Takes mmap_lock for reading.  May sleep.
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+static inline int memgate_attach_range(struct memgate_consumer *consumer,
+				       unsigned long addr, unsigned long len,
+				       u32 rights)
+{
+	if (!memgate_enabled())
+		return 0;
+	return __memgate_attach_range(consumer, addr, len, rights);
+}
+
+/**
+ * memgate_attach_page - ask for the memory of a page that was not had by GUP
+ * @consumer: who wants it
+ * @page: the page, on which the caller holds a reference
+ * @rights: enum memgate_rights
+ *
+ * Context: May sleep.
+ * Return: 0 or a negative errno.
+ */
+static inline int memgate_attach_page(struct memgate_consumer *consumer,
+				      struct page *page, u32 rights)
+{
+	if (!memgate_enabled())
+		return 0;
+	return __memgate_attach_page(consumer, page, rights);
+}
+
+/**
+ * memgate_enter - pin pages on behalf of a consumer
+ * @consumer: for whom
+ *
+ * Brackets a single GUP call.  Nests; task context only.
+ *
+ * Return: what memgate_leave() must be given.
+ */
+static inline struct memgate_consumer *
+memgate_enter(struct memgate_consumer *consumer)
+{
+	struct memgate_consumer *outer = current->memgate.consumer;
+
+	current->memgate.consumer = consumer;
+	return outer;
+}
+
+static inline void memgate_leave(struct memgate_consumer *outer)
+{
+	current->memgate.consumer = outer;
+}
+
+/* GUP: mm/gup.c */
+bool __memgate_gup_fast(struct folio *folio, unsigned int flags);
+int __memgate_gup(struct vm_area_struct *vma, struct page *page,
+		  unsigned int flags);
+
+/*
+ * May GUP-fast take this folio?  If not, slow GUP asks.  IRQs are off; the
+ * caller holds a reference to the folio, and took it before it came here:
+ * see memgate_shut().
+ */
+static inline bool memgate_gup_fast(struct folio *folio, unsigned int flags)
+{
+	return !memgate_enabled() || __memgate_gup_fast(folio, flags);
+}
+
+/* May slow GUP hand out this page, on which it holds a reference? */
+static inline int memgate_gup(struct vm_area_struct *vma, struct page *page,
+			      unsigned int flags)
+{
+	return memgate_enabled() ? __memgate_gup(vma, page, flags) : 0;
+}
+
+/* CPU mappings; all under mmap_lock held for writing */
+int __memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+			 unsigned long pgoff, unsigned long len);
+unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
+				 struct list_head *uf);
+int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma);
+int __memgate_mprotect(struct vm_area_struct *vma, unsigned long start,
+		       unsigned long end, vm_flags_t newflags);
+int __memgate_mremap(struct vm_area_struct *vma, unsigned long addr,
+		     unsigned long len);
+bool memgate_may_fork(struct vm_area_struct *vma);
+
+/* do_mmap(), before anything is changed */
+static inline int memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+				     unsigned long pgoff, unsigned long len)
+{
+	if (!memgate_enabled() || !file)
+		return 0;
+	return __memgate_mmap_begin(file, vm_flags, pgoff, len);
+}
+
+/*
+ * do_mmap(), when the mapping is there and nobody can touch it yet: asks if
+ * what was mapped is not what memgate_mmap_begin() asked for (a stacked
+ * file system, a seal set meanwhile) and takes the mapping back if refused.
+ */
+static inline unsigned long memgate_mmap_end(struct file *file,
+					     unsigned long addr,
+					     unsigned long len,
+					     struct list_head *uf)
+{
+	if (!file)
+		return addr;
+	if (memgate_enabled() && !IS_ERR_VALUE(addr))
+		addr = __memgate_mmap_end(addr, len, uf);
+	current->memgate.asked = NULL;
+	return addr;
+}
+
+/* f_op->mmap of shmem and hugetlbfs, for whoever calls it from elsewhere */
+static inline int memgate_mmap_file(struct file *file,
+				    struct vm_area_struct *vma)
+{
+	return memgate_enabled() ? __memgate_mmap_file(file, vma) : 0;
+}
+
+static inline int memgate_mprotect(struct vm_area_struct *vma,
+				   unsigned long start, unsigned long end,
+				   vm_flags_t newflags)
+{
+	if (!memgate_enabled())
+		return 0;
+	return __memgate_mprotect(vma, start, end, newflags);
+}
+
+/* mremap() that leaves more mapped than before: @len bytes from @addr */
+static inline int memgate_mremap(struct vm_area_struct *vma,
+				 unsigned long addr, unsigned long len)
+{
+	return memgate_enabled() ? __memgate_mremap(vma, addr, len) : 0;
+}
+
+/* dup_mmap(): is the child to be asked about this mapping? */
+static inline bool memgate_gated(struct vm_area_struct *vma)
+{
+	return memgate_enabled() && vma->vm_file &&
+	       mapping_gated(vma->vm_file->f_mapping);
+}
+
+/* Files: mm/shmem.c and fs/hugetlbfs */
+int __memgate_file(struct inode *inode, u32 rights, loff_t pos, u64 len);
+
+/* May %current change this range?  i_rwsem is held for writing. */
+static inline int memgate_write(struct inode *inode, loff_t pos, u64 len)
+{
+	if (!memgate_enabled())
+		return 0;
+	return __memgate_file(inode, MEMGATE_WRITE, pos, len);
+}
+
+/**
+ * memgate_read - may %current read this range?
+ * @inode: the file
+ * @asked: whether this read has asked already; false at its start
+ * @pos: where it is
+ * @len: how much it still wants
+ *
+ * Called for every folio, with a reference held to it: see memgate_shut().
+ *
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+static inline int memgate_read(struct inode *inode, bool *asked, loff_t pos,
+			       u64 len)
+{
+	int ret;
+
+	if (!memgate_enabled() || *asked ||
+	    !mapping_gated(inode->i_mapping))
+		return 0;
+	ret = __memgate_file(inode, MEMGATE_READ, pos, len);
+	*asked = !ret;
+	return ret;
+}
+
+#else /* !CONFIG_MEMGATE */
+
+struct memgate_consumer {
+};
+
+static inline struct memgate *memgate_prepare(void)
+{
+	return ERR_PTR(-EINVAL);
+}
+
+static inline void memgate_discard(struct memgate *gate) { }
+static inline void memgate_shut(struct inode *inode, struct memgate *gate) { }
+static inline void memgate_unshut(struct inode *inode) { }
+static inline void memgate_sealed(struct inode *inode) { }
+
+static inline int memgate_freeze(struct inode *inode, bool again)
+{
+	return again ? -EPERM : 0;
+}
+
+static inline void memgate_evict(struct inode *inode) { }
+#define memgate_show_fdinfo NULL
+static inline void memgate_task_init(struct task_struct *task) { }
+
+static inline void memgate_consumer_init(struct memgate_consumer *consumer,
+					 enum memgate_class kind)
+{
+}
+
+static inline void memgate_consumer_destroy(struct memgate_consumer *consumer)
+{
+}
+
+static inline int memgate_attach_range(struct memgate_consumer *consumer,
+				       unsigned long addr, unsigned long len,
+				       u32 rights)
+{
+	return 0;
+}
+
+static inline int memgate_attach_page(struct memgate_consumer *consumer,
+				      struct page *page, u32 rights)
+{
+	return 0;
+}
+
+static inline struct memgate_consumer *
+memgate_enter(struct memgate_consumer *consumer)
+{
+	return NULL;
+}
+
+static inline void memgate_leave(struct memgate_consumer *outer) { }
+
+static inline bool memgate_gup_fast(struct folio *folio, unsigned int flags)
+{
+	return true;
+}
+
+static inline int memgate_gup(struct vm_area_struct *vma, struct page *page,
+			      unsigned int flags)
+{
+	return 0;
+}
+
+static inline int memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+				     unsigned long pgoff, unsigned long len)
+{
+	return 0;
+}
+
+static inline unsigned long memgate_mmap_end(struct file *file,
+					     unsigned long addr,
+					     unsigned long len,
+					     struct list_head *uf)
+{
+	return addr;
+}
+
+static inline int memgate_mmap_file(struct file *file,
+				    struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline int memgate_mprotect(struct vm_area_struct *vma,
+				   unsigned long start, unsigned long end,
+				   vm_flags_t newflags)
+{
+	return 0;
+}
+
+static inline int memgate_mremap(struct vm_area_struct *vma,
+				 unsigned long addr, unsigned long len)
+{
+	return 0;
+}
+
+static inline bool memgate_may_fork(struct vm_area_struct *vma)
+{
+	return true;
+}
+
+static inline bool memgate_gated(struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static inline int memgate_write(struct inode *inode, loff_t pos, u64 len)
+{
+	return 0;
+}
+
+static inline int memgate_read(struct inode *inode, bool *asked, loff_t pos,
+			       u64 len)
+{
+	return 0;
+}
+
+#endif /* CONFIG_MEMGATE */
+
+/*
+ * memgate_enter() until the end of the block:
+ *	CLASS(memgate, outer)(&kvm->memgate);
+ */
+DEFINE_CLASS(memgate, struct memgate_consumer *, memgate_leave(_T),
+	     memgate_enter(consumer), struct memgate_consumer *consumer)
+
+#endif /* _LINUX_MEMGATE_H */

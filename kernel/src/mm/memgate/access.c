@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memgate - the accesses that core mm and the file systems ask about
+ */
+#include "internal.h"
+
+/* An access of %current that leaves no attachment behind. */
+static int memgate_ask_transient(struct memgate *gate, enum memgate_class kind,
+				 u32 rights, u64 start, u64 len)
+{
+	struct memgate_consumer consumer = { .kind = kind, .task = current };
+	struct memgate_question q = {
+		.class = kind, .consumer = &consumer, .rights = rights,
+		.start = start, .len = len,
+	};
+
+	return memgate_ask(gate, &q);
+}
+
+/* Files */
+
+int __memgate_file(struct inode *inode, u32 rights, loff_t pos, u64 len)
+{
+	struct memgate *gate = memgate_get_mapping(inode->i_mapping);
+	int ret;
+
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	ret = memgate_ask_transient(gate, MEMGATE_FILE, rights, pos, len);
+	memgate_put(gate);
+	return ret;
+}
+
+/* CPU mappings */
+
+/*
+ * What a mapping gives on the memory itself: writes to a private mapping do
+ * not reach it; whatever is mapped can be read on x86 (PROT_WRITE and, but
+ * for protection keys, PROT_EXEC imply it).
+ */
+static u32 memgate_vm_rights(vm_flags_t vm_flags)
+{
+	u32 rights = 0;
+
+	if (vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
+		rights |= MEMGATE_READ;
+	if ((vm_flags & (VM_WRITE | VM_SHARED)) == (VM_WRITE | VM_SHARED))
+		rights |= MEMGATE_WRITE;
+	if (vm_flags & VM_EXEC)
+		rights |= MEMGATE_EXEC;
+	return rights;
+}
+
+static int memgate_ask_map(struct inode *inode, enum memgate_map_op op,
+			   vm_flags_t vm_flags, unsigned long pgoff,
+			   unsigned long len)
+{
+	struct memgate_question q = {
+		.class = MEMGATE_MAP, .op = op,
+		.rights = memgate_vm_rights(vm_flags),
+		.start = (u64)pgoff << PAGE_SHIFT, .len = len,
+	};
+	struct memgate *gate = memgate_get_mapping(inode->i_mapping);
+	int ret;
+
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	ret = memgate_ask(gate, &q);
+	memgate_put(gate);
+	return ret;
+}
+
+/* The part of a VMA from @addr on. */
+static int memgate_ask_vma(struct vm_area_struct *vma, enum memgate_map_op op,
+			   vm_flags_t vm_flags, unsigned long addr,
+			   unsigned long len)
+{
+	unsigned long pgoff = vma->vm_pgoff;
+
+	pgoff += (addr - vma->vm_start) >> PAGE_SHIFT;
+	return memgate_ask_map(file_inode(vma->vm_file), op, vm_flags, pgoff,
+			       len);
+}
+
+int __memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+			 unsigned long pgoff, unsigned long len)
+{
+	struct inode *inode = file_inode(file);
+	int ret;
+
+	if (!mapping_gated(inode->i_mapping))
+		return 0;
+	ret = memgate_ask_map(inode, MEMGATE_OP_MMAP, vm_flags, pgoff, len);
+	if (!ret)
+		current->memgate.asked = inode;
+	return ret;
+}
+
+int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma)
+{
+	struct inode *inode = file_inode(file);
+
+	if (!mapping_gated(inode->i_mapping) ||
+	    current->memgate.asked == inode)
+		return 0;
+	return memgate_ask_map(inode, MEMGATE_OP_MMAP, vma->vm_flags,
+			       vma->vm_pgoff, vma->vm_end - vma->vm_start);
+}
+
+/*
+ * mmap_lock is held for writing since before the mapping was made, so no
+ * thread has touched it.
+ */
+unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
+				 struct list_head *uf)
+{
+	struct vm_area_struct *vma = vma_lookup(current->mm, addr);
+	int ret;
+
+	if (!vma || !memgate_gated(vma) ||
+	    current->memgate.asked == file_inode(vma->vm_file))
+		return addr;
+
+	ret = memgate_ask_vma(vma, MEMGATE_OP_MMAP, vma->vm_flags, addr, len);
+	if (!ret)
+		return addr;
+	do_munmap(current->mm, addr, len, uf);
+	return ret;
+}
+
+int __memgate_mprotect(struct vm_area_struct *vma, unsigned long start,
+		       unsigned long end, vm_flags_t newflags)
+{
+	if (!memgate_gated(vma) ||
+	    !(memgate_vm_rights(newflags) & ~memgate_vm_rights(vma->vm_flags)))
+		return 0;
+	return memgate_ask_vma(vma, MEMGATE_OP_MPROTECT, newflags, start,
+			       end - start);
+}
+
+int __memgate_mremap(struct vm_area_struct *vma, unsigned long addr,
+		     unsigned long len)
+{
+	if (!memgate_gated(vma))
+		return 0;
+	return memgate_ask_vma(vma, MEMGATE_OP_MREMAP, vma->vm_flags, addr,
+			       len);
+}
+
+/* May the child that %current forks have a copy of a gated mapping? */
+bool memgate_may_fork(struct vm_area_struct *vma)
+{
+	return !memgate_ask_vma(vma, MEMGATE_OP_FORK, vma->vm_flags,
+				vma->vm_start, vma->vm_end - vma->vm_start);
+}
+
+/* GUP */
+
+static u32 memgate_gup_rights(unsigned int flags)
+{
+	return flags & FOLL_WRITE ? MEMGATE_READ | MEMGATE_WRITE : MEMGATE_READ;
+}
+
+/*
+ * NULL: not memory of a memfd, or not any more.  An error also where that
+ * cannot be known.
+ */
+static struct memgate *memgate_get_folio(struct folio *folio)
+{
+	struct address_space *mapping;
+	struct memgate *gate = NULL;
+
+	/* Truncation may take the mapping away; RCU keeps what it was. */
+	rcu_read_lock();
+	mapping = READ_ONCE(folio->mapping);
+	if (mapping && !((unsigned long)mapping & PAGE_MAPPING_FLAGS))
+		gate = memgate_get_mapping(mapping);
+	rcu_read_unlock();
+	return gate;
+}
+
+/* Never asks a policy: IRQs are off.  What is not attached goes the slow way */
+bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
+{
+	struct memgate_consumer *consumer = current->memgate.consumer;
+	struct address_space *mapping;
+	struct memgate *gate;
+
+	if (flags & FOLL_NOGATE)
+		return true;
+	mapping = READ_ONCE(folio->mapping);
+	if ((unsigned long)mapping & PAGE_MAPPING_FLAGS)
+		return true;
+	if (!mapping || folio_test_slab(folio))
+		return false;
+	if (!mapping_gated(mapping))
+		return true;
+	if (!in_task() || !consumer)
+		return false;
+	/* IRQs are off: an RCU read section. */
+	gate = rcu_dereference_check(*memgate_slot(mapping->host),
+				     irqs_disabled());
+	return gate && memgate_attached(gate, consumer,
+					memgate_gup_rights(flags));
+}
+
+static enum memgate_class memgate_gup_class(struct vm_area_struct *vma,
+					    unsigned int flags)
+{
+	if (current->flags & PF_KTHREAD)
+		return MEMGATE_OTHER;
+	if (vma->vm_mm != current->mm)
+		return MEMGATE_REMOTE;
+	return flags & FOLL_LONGTERM ? MEMGATE_OWN_LONGTERM : MEMGATE_OWN_PIN;
+}
+
+static int memgate_gup_ask(struct memgate *gate, enum memgate_class class,
+			   u64 start, unsigned int flags)
+{
+	struct memgate_consumer *consumer = current->memgate.consumer;
+	u32 rights = memgate_gup_rights(flags);
+
+	if (in_task() && consumer)
+		return memgate_attach(gate, consumer, rights, start, PAGE_SIZE);
+	return memgate_ask_transient(gate, class, rights, start, PAGE_SIZE);
+}
+
+/*
+ * The folio decides, whatever mapping it was reached through.  Another
+ * process is also judged by the mapping: a forced write to a private one
+ * makes a copy that could be read next.
+ *
+ * Callers of GUP get %-EACCES whatever the policy said: to many of them
+ * other errors mean something.
+ */
+int __memgate_gup(struct vm_area_struct *vma, struct page *page,
+		  unsigned int flags)
+{
+	enum memgate_class class = memgate_gup_class(vma, flags);
+	struct folio *folio = page_folio(page);
+	struct memgate *gate;
+	u64 start;
+	int ret;
+
+	if (flags & FOLL_NOGATE)
+		return 0;
+	gate = memgate_get_folio(folio);
+	if (!gate && class == MEMGATE_REMOTE && vma->vm_file)
+		gate = memgate_get_mapping(vma->vm_file->f_mapping);
+	if (!gate)
+		return 0;
+	if (IS_ERR(gate))
+		return -EACCES;
+
+	start = folio_pos(folio) + folio_page_idx(folio, page) * PAGE_SIZE;
+	ret = memgate_gup_ask(gate, class, start, flags);
+	memgate_put(gate);
+	return ret ? -EACCES : 0;
+}
+
+/* Consumers that do not come by GUP, or come later */
+
+int __memgate_attach_page(struct memgate_consumer *consumer,
+			  struct page *page, u32 rights)
+{
+	struct folio *folio = page_folio(page);
+	struct memgate *gate = memgate_get_folio(folio);
+	int ret;
+
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	ret = memgate_attach(gate, consumer, rights, folio_pos(folio),
+			     folio_size(folio));
+	memgate_put(gate);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(__memgate_attach_page);
+
+static int memgate_attach_vma(struct memgate_consumer *consumer,
+			      struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end, u32 rights)
+{
+	struct memgate *gate;
+	u64 pos;
+	int ret;
+
+	gate = memgate_get_mapping(vma->vm_file->f_mapping);
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	pos = ((u64)vma->vm_pgoff << PAGE_SHIFT) + start - vma->vm_start;
+	ret = memgate_attach(gate, consumer, rights, pos, end - start);
+	memgate_put(gate);
+	return ret;
+}
+
+int __memgate_attach_range(struct memgate_consumer *consumer,
+			   unsigned long addr, unsigned long len, u32 rights)
+{
+	struct mm_struct *mm = current->mm;
+	VMA_ITERATOR(vmi, mm, addr);
+	unsigned long end = addr + len;
+	struct vm_area_struct *vma;
+	int ret = 0;
+
+	mmap_read_lock(mm);
+	for_each_vma_range(vmi, vma, end) {
+		if (!memgate_gated(vma))
+			continue;
+		ret = memgate_attach_vma(consumer, vma,
+					 max(addr, vma->vm_start),
+					 min(end, vma->vm_end), rights);
+		if (ret)
+			break;
+	}
+	mmap_read_unlock(mm);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(__memgate_attach_range);
