@@ -63,6 +63,7 @@
  * @MEMGATE_IO_URING: registered buffers of a ring
  * @MEMGATE_XDP: AF_XDP umem
  * @MEMGATE_DMABUF: udmabuf and its importers
+ * @MEMGATE_NR_CLASSES: how many there are
  *
  * Values are ABI: they are never renumbered, new ones append.
  */

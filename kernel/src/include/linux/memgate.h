@@ -32,8 +32,6 @@ struct seq_file;
  *	that leave nothing behind (FILE, OWN_PIN, OWN_LONGTERM, REMOTE, OTHER)
  * @task: who set the consumer up; for an access that leaves nothing behind,
  *	who makes it.  Held for the life of the consumer.
- * @attachments: what was granted to it; RCU, changed under memgate_lock
- * @used: it had an attachment once, so somebody may be looking at it
  *
  * A subsystem embeds one in the object that uses the memory (struct kvm).
  */
@@ -42,7 +40,9 @@ struct memgate_consumer {
 	u64			id;
 	struct task_struct	*task;
 	/* private: */
+	/* What was granted to it; RCU, changed under memgate_lock. */
 	struct list_head	attachments;
+	/* It had an attachment once: somebody may be looking at it. */
 	bool			used;
 };
 
@@ -162,50 +162,10 @@ static inline void memgate_task_init(struct task_struct *task)
 void memgate_consumer_init(struct memgate_consumer *consumer,
 			   enum memgate_class kind);
 void memgate_consumer_destroy(struct memgate_consumer *consumer);
-int __memgate_attach_range(struct memgate_consumer *consumer,
-			   unsigned long addr, unsigned long len, u32 rights);
-int __memgate_attach_page(struct memgate_consumer *consumer,
-			  struct page *page, u32 rights);
-
-/**
- * memgate_attach_range - ask for all gated memory mapped in a range
- * @consumer: who wants it
- * @addr: start of the range in the address space of %current
- * @len: length of the range in bytes
- * @rights: enum memgate_rights
- *
- * For subsystems that are told an address range long before they touch it
- * (KVM memslots): a refusal comes early and clear.  It is no replacement
- * for the question at the time of access, as the range may be remapped.
- *
- * Context: Takes mmap_lock for reading.  May sleep.
- * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
- */
-static inline int memgate_attach_range(struct memgate_consumer *consumer,
-				       unsigned long addr, unsigned long len,
-				       u32 rights)
-{
-	if (!memgate_enabled())
-		return 0;
-	return __memgate_attach_range(consumer, addr, len, rights);
-}
-
-/**
- * memgate_attach_page - ask for the memory of a page that was not had by GUP
- * @consumer: who wants it
- * @page: the page, on which the caller holds a reference
- * @rights: enum memgate_rights
- *
- * Context: May sleep.
- * Return: 0 or a negative errno.
- */
-static inline int memgate_attach_page(struct memgate_consumer *consumer,
-				      struct page *page, u32 rights)
-{
-	if (!memgate_enabled())
-		return 0;
-	return __memgate_attach_page(consumer, page, rights);
-}
+int memgate_attach_range(struct memgate_consumer *consumer,
+			 unsigned long addr, unsigned long len, u32 rights);
+int memgate_attach_page(struct memgate_consumer *consumer, struct page *page,
+			u32 rights);
 
 /**
  * memgate_enter - pin pages on behalf of a consumer
@@ -228,6 +188,74 @@ static inline void memgate_leave(struct memgate_consumer *outer)
 {
 	current->memgate.consumer = outer;
 }
+
+static inline void memgate_mmap_done(void)
+{
+	current->memgate.asked = NULL;
+}
+
+#else /* !CONFIG_MEMGATE */
+
+struct memgate_consumer {
+};
+
+/* Of the hooks below nothing remains. */
+static __always_inline bool memgate_enabled(void)
+{
+	return false;
+}
+
+static inline struct memgate *memgate_prepare(void)
+{
+	return ERR_PTR(-EINVAL);
+}
+
+static inline void memgate_discard(struct memgate *gate) { }
+static inline void memgate_shut(struct inode *inode, struct memgate *gate) { }
+static inline void memgate_unshut(struct inode *inode) { }
+static inline void memgate_sealed(struct inode *inode) { }
+
+static inline int memgate_freeze(struct inode *inode, bool again)
+{
+	return again ? -EPERM : 0;
+}
+
+static inline void memgate_evict(struct inode *inode) { }
+#define memgate_show_fdinfo NULL
+static inline void memgate_task_init(struct task_struct *task) { }
+
+static inline void memgate_consumer_init(struct memgate_consumer *consumer,
+					 enum memgate_class kind)
+{
+}
+
+static inline void memgate_consumer_destroy(struct memgate_consumer *consumer)
+{
+}
+
+static inline int memgate_attach_range(struct memgate_consumer *consumer,
+				       unsigned long addr, unsigned long len,
+				       u32 rights)
+{
+	return 0;
+}
+
+static inline int memgate_attach_page(struct memgate_consumer *consumer,
+				      struct page *page, u32 rights)
+{
+	return 0;
+}
+
+static inline struct memgate_consumer *
+memgate_enter(struct memgate_consumer *consumer)
+{
+	return NULL;
+}
+
+static inline void memgate_leave(struct memgate_consumer *outer) { }
+static inline void memgate_mmap_done(void) { }
+
+#endif /* CONFIG_MEMGATE */
 
 /* GUP: mm/gup.c */
 bool __memgate_gup_fast(struct folio *folio, unsigned int flags);
@@ -286,7 +314,7 @@ static inline unsigned long memgate_mmap_end(struct file *file,
 		return addr;
 	if (memgate_enabled() && !IS_ERR_VALUE(addr))
 		addr = __memgate_mmap_end(addr, len, uf);
-	current->memgate.asked = NULL;
+	memgate_mmap_done();
 	return addr;
 }
 
@@ -354,127 +382,6 @@ static inline int memgate_read(struct inode *inode, bool *asked, loff_t pos,
 	*asked = !ret;
 	return ret;
 }
-
-#else /* !CONFIG_MEMGATE */
-
-struct memgate_consumer {
-};
-
-static inline struct memgate *memgate_prepare(void)
-{
-	return ERR_PTR(-EINVAL);
-}
-
-static inline void memgate_discard(struct memgate *gate) { }
-static inline void memgate_shut(struct inode *inode, struct memgate *gate) { }
-static inline void memgate_unshut(struct inode *inode) { }
-static inline void memgate_sealed(struct inode *inode) { }
-
-static inline int memgate_freeze(struct inode *inode, bool again)
-{
-	return again ? -EPERM : 0;
-}
-
-static inline void memgate_evict(struct inode *inode) { }
-#define memgate_show_fdinfo NULL
-static inline void memgate_task_init(struct task_struct *task) { }
-
-static inline void memgate_consumer_init(struct memgate_consumer *consumer,
-					 enum memgate_class kind)
-{
-}
-
-static inline void memgate_consumer_destroy(struct memgate_consumer *consumer)
-{
-}
-
-static inline int memgate_attach_range(struct memgate_consumer *consumer,
-				       unsigned long addr, unsigned long len,
-				       u32 rights)
-{
-	return 0;
-}
-
-static inline int memgate_attach_page(struct memgate_consumer *consumer,
-				      struct page *page, u32 rights)
-{
-	return 0;
-}
-
-static inline struct memgate_consumer *
-memgate_enter(struct memgate_consumer *consumer)
-{
-	return NULL;
-}
-
-static inline void memgate_leave(struct memgate_consumer *outer) { }
-
-static inline bool memgate_gup_fast(struct folio *folio, unsigned int flags)
-{
-	return true;
-}
-
-static inline int memgate_gup(struct vm_area_struct *vma, struct page *page,
-			      unsigned int flags)
-{
-	return 0;
-}
-
-static inline int memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
-				     unsigned long pgoff, unsigned long len)
-{
-	return 0;
-}
-
-static inline unsigned long memgate_mmap_end(struct file *file,
-					     unsigned long addr,
-					     unsigned long len,
-					     struct list_head *uf)
-{
-	return addr;
-}
-
-static inline int memgate_mmap_file(struct file *file,
-				    struct vm_area_struct *vma)
-{
-	return 0;
-}
-
-static inline int memgate_mprotect(struct vm_area_struct *vma,
-				   unsigned long start, unsigned long end,
-				   vm_flags_t newflags)
-{
-	return 0;
-}
-
-static inline int memgate_mremap(struct vm_area_struct *vma,
-				 unsigned long addr, unsigned long len)
-{
-	return 0;
-}
-
-static inline bool memgate_may_fork(struct vm_area_struct *vma)
-{
-	return true;
-}
-
-static inline bool memgate_gated(struct vm_area_struct *vma)
-{
-	return false;
-}
-
-static inline int memgate_write(struct inode *inode, loff_t pos, u64 len)
-{
-	return 0;
-}
-
-static inline int memgate_read(struct inode *inode, bool *asked, loff_t pos,
-			       u64 len)
-{
-	return 0;
-}
-
-#endif /* CONFIG_MEMGATE */
 
 /*
  * memgate_enter() until the end of the block:

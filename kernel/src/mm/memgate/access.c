@@ -260,13 +260,25 @@ int __memgate_gup(struct vm_area_struct *vma, struct page *page,
 
 /* Consumers that do not come by GUP, or come later */
 
-int __memgate_attach_page(struct memgate_consumer *consumer,
-			  struct page *page, u32 rights)
+/**
+ * memgate_attach_page - ask for the memory of a page that was not had by GUP
+ * @consumer: who wants it
+ * @page: the page, on which the caller holds a reference
+ * @rights: enum memgate_rights
+ *
+ * Context: May sleep.
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+int memgate_attach_page(struct memgate_consumer *consumer, struct page *page,
+			u32 rights)
 {
 	struct folio *folio = page_folio(page);
-	struct memgate *gate = memgate_get_folio(folio);
+	struct memgate *gate;
 	int ret;
 
+	if (!memgate_enabled())
+		return 0;
+	gate = memgate_get_folio(folio);
 	if (IS_ERR_OR_NULL(gate))
 		return PTR_ERR_OR_ZERO(gate);
 	ret = memgate_attach(gate, consumer, rights, folio_pos(folio),
@@ -274,7 +286,7 @@ int __memgate_attach_page(struct memgate_consumer *consumer,
 	memgate_put(gate);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(__memgate_attach_page);
+EXPORT_SYMBOL_GPL(memgate_attach_page);
 
 static int memgate_attach_vma(struct memgate_consumer *consumer,
 			      struct vm_area_struct *vma, unsigned long start,
@@ -293,14 +305,31 @@ static int memgate_attach_vma(struct memgate_consumer *consumer,
 	return ret;
 }
 
-int __memgate_attach_range(struct memgate_consumer *consumer,
-			   unsigned long addr, unsigned long len, u32 rights)
+/**
+ * memgate_attach_range - ask for all gated memory mapped in a range
+ * @consumer: who wants it
+ * @addr: start of the range in the address space of %current
+ * @len: length of the range in bytes
+ * @rights: enum memgate_rights
+ *
+ * For subsystems that are told an address range long before they touch it
+ * (KVM memslots): a refusal comes early and clear.  It is no replacement
+ * for the question at the time of access, as the range may be remapped.
+ *
+ * Context: Takes mmap_lock for reading.  May sleep.
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+int memgate_attach_range(struct memgate_consumer *consumer,
+			 unsigned long addr, unsigned long len, u32 rights)
 {
 	struct mm_struct *mm = current->mm;
 	VMA_ITERATOR(vmi, mm, addr);
 	unsigned long end = addr + len;
 	struct vm_area_struct *vma;
 	int ret = 0;
+
+	if (!memgate_enabled())
+		return 0;
 
 	mmap_read_lock(mm);
 	for_each_vma_range(vmi, vma, end) {
@@ -315,4 +344,4 @@ int __memgate_attach_range(struct memgate_consumer *consumer,
 	mmap_read_unlock(mm);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(__memgate_attach_range);
+EXPORT_SYMBOL_GPL(memgate_attach_range);

@@ -116,6 +116,7 @@ memgate_find(struct memgate *gate, struct memgate_consumer *consumer)
  * @rights: enum memgate_rights
  *
  * Context: RCU read section; any, IRQs off included.
+ * Return: whether it has all of them.
  */
 bool memgate_attached(struct memgate *gate, struct memgate_consumer *consumer,
 		      u32 rights)

@@ -15,7 +15,6 @@
 
 /* One second: do not patch the kernel for every short-lived memfd. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(memgate_key, HZ);
-EXPORT_SYMBOL_GPL(memgate_key);
 
 DEFINE_SPINLOCK(memgate_lock);
 
@@ -152,7 +151,7 @@ void memgate_shut(struct inode *inode, struct memgate *gate)
 	synchronize_rcu();
 }
 
-/* Take memgate_shut() back: the seal has failed.  Frees the gate. */
+/* Take memgate_shut() back: the seal has failed.  The gate is the caller's. */
 void memgate_unshut(struct inode *inode)
 {
 	struct memgate __rcu **slot = memgate_slot(inode);
@@ -161,7 +160,6 @@ void memgate_unshut(struct inode *inode)
 	clear_bit(AS_ACCESS_GATED, &inode->i_mapping->flags);
 	gate = rcu_replace_pointer(*slot, NULL, inode_is_locked(inode));
 	RCU_INIT_POINTER(gate->inode, NULL);
-	memgate_put(gate);
 }
 
 /**
