@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * libmemgate - load policies, install them on memfds, see what is gated
+ *
+ * Functions that return int answer 0 (or a value >= 0 where it says so) or
+ * a negative errno; functions that return a pointer answer NULL and set
+ * errno.  What went wrong in words is kept for each thread: see
+ * memgate_error_text().  The library prints nothing.
+ */
+#ifndef _MEMGATE_MEMGATE_H
+#define _MEMGATE_MEMGATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/memgate.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef MEMGATE_API
+#define MEMGATE_API __attribute__((visibility("default")))
+#endif
+
+/** Where policies are pinned unless memgate_set_pin_dir() says otherwise. */
+#define MEMGATE_PIN_DIR "/sys/fs/bpf/memgate"
+
+struct memgate_policy;
+struct memgate_params;
+
+/* ---- what went wrong ---------------------------------------------------- */
+
+/**
+ * @brief whose doing an error is
+ */
+enum memgate_error_kind {
+	MEMGATE_ERR_NONE = 0,
+	/** the caller's input: a wrong name, value or file */
+	MEMGATE_ERR_INPUT = 1,
+	/** the kernel refused a system call */
+	MEMGATE_ERR_REFUSED = 2,
+	/** the kernel has no memgate */
+	MEMGATE_ERR_NO_MEMGATE = 3,
+};
+
+/**
+ * @brief what was refused and why, for the last failed call of this thread
+ * @return a sentence without a full stop; empty if nothing failed yet
+ */
+MEMGATE_API const char *memgate_error_text(void);
+
+/**
+ * @brief what to do about it
+ * @return a sentence, or an empty string when there is no advice
+ */
+MEMGATE_API const char *memgate_error_hint(void);
+
+/** @brief the kind of the last failed call of this thread */
+MEMGATE_API enum memgate_error_kind memgate_error_kind(void);
+
+/**
+ * @brief receive libbpf's messages, the verifier's log among them
+ * @param fn called with each message; NULL for silence (the default)
+ */
+MEMGATE_API void memgate_set_log(void (*fn)(const char *msg));
+
+/* ---- the kernel --------------------------------------------------------- */
+
+/**
+ * @brief does this kernel know F_SEAL_ACCESS?
+ * @return 0, or -EOPNOTSUPP (kind MEMGATE_ERR_NO_MEMGATE) if it does not
+ */
+MEMGATE_API int memgate_probe(void);
+
+/**
+ * @brief does the kernel's BTF have struct memgate_ops?
+ * @return 0; -EOPNOTSUPP if it has not; -ENOENT if the kernel shows no BTF
+ */
+MEMGATE_API int memgate_probe_btf(void);
+
+/**
+ * @brief the name of a class of access, "kvm" for MEMGATE_KVM
+ * @return NULL for a class that this library does not know
+ */
+MEMGATE_API const char *memgate_class_name(unsigned int class_nr);
+
+/* ---- policies ----------------------------------------------------------- */
+
+/**
+ * @brief use another directory of a BPF file system for pins
+ * @return -EINVAL if the path is not absolute or too long
+ */
+MEMGATE_API int memgate_set_pin_dir(const char *dir);
+
+/** @brief the directory in use */
+MEMGATE_API const char *memgate_pin_dir(void);
+
+/**
+ * @brief load the one policy of an object file into the kernel
+ * @param path an ELF object with one struct memgate_ops in .struct_ops.link
+ * @return the policy; it stays loaded while the returned object lives, a
+ * pin exists or a gate has it installed
+ *
+ * Needs CAP_BPF and CAP_PERFMON.  The link that is made installs the policy
+ * nowhere; it is what `bpftool struct_ops register` makes.
+ */
+MEMGATE_API struct memgate_policy *memgate_policy__load(const char *path);
+
+/**
+ * @brief pin a policy that memgate_policy__load() returned
+ * @param name file name in the pin directory; NULL for the name that
+ * bpftool would choose
+ * @param mode permission bits of the pins that installing needs (only the
+ * read bits count); 0 leaves them to the owner alone
+ *
+ * Three pins: DIR/NAME is the link, as bpftool leaves it; DIR/maps/NAME is
+ * the map, which is all that an install needs; DIR/types/NAME holds the BTF
+ * that names the parameters.  On failure none of them is left.
+ */
+MEMGATE_API int memgate_policy__pin(struct memgate_policy *policy,
+				    const char *name, mode_t mode);
+
+/**
+ * @brief open a loaded policy
+ * @param name its pin's name, the name it gives itself, or (with a slash)
+ * the path of a pinned link or map
+ *
+ * A policy of which only the link is pinned needs CAP_SYS_ADMIN.
+ */
+MEMGATE_API struct memgate_policy *memgate_policy__open(const char *name);
+
+/**
+ * @brief a policy from a struct_ops map's file descriptor
+ * @param map_fd stays the caller's
+ */
+MEMGATE_API struct memgate_policy *memgate_policy__from_map_fd(int map_fd);
+
+/** @brief close what the object holds; pins and installs stay */
+MEMGATE_API void memgate_policy__free(struct memgate_policy *policy);
+
+/**
+ * @brief remove the pins of a policy; gates that have it keep it
+ * @param name the pin's name
+ */
+MEMGATE_API int memgate_policy__unload(const char *name);
+
+/**
+ * @brief call fn for each pinned policy
+ * @param fn gets a policy that lives during the call; non-zero ends the walk
+ * @return what fn returned last, or a negative errno.  A pin that cannot be
+ * opened is passed as NULL with its name, and memgate_error_text() says why.
+ */
+MEMGATE_API int memgate_policy__list(int (*fn)(struct memgate_policy *policy,
+					       const char *name, void *ctx),
+				     void *ctx);
+
+/** @brief the pin's name; the map's name if it is not pinned */
+MEMGATE_API const char *memgate_policy__name(const struct memgate_policy *p);
+/** @brief the name that the policy gives itself (memgate_ops.name) */
+MEMGATE_API const char *memgate_policy__title(const struct memgate_policy *p);
+MEMGATE_API int memgate_policy__map_fd(const struct memgate_policy *p);
+MEMGATE_API uint32_t memgate_policy__map_id(const struct memgate_policy *p);
+/** @brief id of the link that keeps it loaded, 0 if not known */
+MEMGATE_API uint32_t memgate_policy__link_id(const struct memgate_policy *p);
+/** @brief MEMGATE_CLASS() of every class that it decides */
+MEMGATE_API uint64_t memgate_policy__decides(const struct memgate_policy *p);
+MEMGATE_API uint32_t
+memgate_policy__params_size(const struct memgate_policy *p);
+
+/**
+ * @brief call fn for each parameter that the policy declares
+ * @param fn gets the name (dotted for a nested one) and the type in words;
+ * non-zero ends the walk
+ * @return what fn returned last, or a negative errno: -EPERM if the types
+ * may not be read
+ */
+MEMGATE_API int memgate_policy__fields(struct memgate_policy *policy,
+				       int (*fn)(const char *name,
+						 const char *type, void *ctx),
+				       void *ctx);
+
+/* ---- parameters of one install ------------------------------------------ */
+
+/**
+ * @brief parameters for an install of this policy, all zero
+ *
+ * The policy must live as long as they do.
+ */
+MEMGATE_API struct memgate_params *
+memgate_params__new(struct memgate_policy *policy);
+
+/**
+ * @brief set one parameter
+ * @param key the field's name; a.b and a[1] reach into structs and arrays
+ * @param value a number (decimal, 0x, negative, suffix K M G T), true or
+ * false, the name of an enumerator, or text for an array of char
+ * @return -ENOENT no such field, -EINVAL not a value of its type, -ERANGE
+ * does not fit
+ */
+MEMGATE_API int memgate_params__set(struct memgate_params *params,
+				    const char *key, const char *value);
+
+/** @brief the bytes that the kernel will get */
+MEMGATE_API const void *memgate_params__data(const struct memgate_params *p,
+					     size_t *size);
+
+MEMGATE_API void memgate_params__free(struct memgate_params *params);
+
+/* ---- gates -------------------------------------------------------------- */
+
+/**
+ * @brief close the memory of a memfd to every new access
+ * @return 1 if it is sealed already, -EBUSY if somebody has pinned pages
+ */
+MEMGATE_API int memgate_gate__seal(int memfd);
+
+/** @brief nobody changes the policies of this memfd from now on */
+MEMGATE_API int memgate_gate__freeze(int memfd);
+
+/**
+ * @brief install a policy on a memfd, sealing it if it is not
+ * @param memfd open for writing
+ * @param params NULL for all zero
+ * @return the link's file descriptor (close-on-exec).  When the last
+ * descriptor and pin of the link go before the gate is frozen, the classes
+ * that the policy decided are refused for good.
+ */
+MEMGATE_API int memgate_gate__install(int memfd, struct memgate_policy *policy,
+				      const struct memgate_params *params);
+
+/** @brief put another policy in the place of the one a link installed */
+MEMGATE_API int memgate_link__update(int link_fd,
+				     struct memgate_policy *policy);
+
+/** @brief keep a link by a pin, which must be in a BPF file system */
+MEMGATE_API int memgate_link__pin(int link_fd, const char *path);
+
+/** @brief open a pinned link; returns its file descriptor */
+MEMGATE_API int memgate_link__open(const char *path);
+
+/** @brief open a link by its id (CAP_SYS_ADMIN) */
+MEMGATE_API int memgate_link__open_id(uint32_t id);
+
+/* ---- seeing it ---------------------------------------------------------- */
+
+/** @brief what became of an install */
+enum memgate_install_state {
+	/** its link is open */
+	MEMGATE_INSTALL_LIVE,
+	/** link gone, the gate was frozen before: it goes on deciding */
+	MEMGATE_INSTALL_KEPT,
+	/** link gone: its classes are refused for good */
+	MEMGATE_INSTALL_CLOSED,
+	/** a state that this library does not know */
+	MEMGATE_INSTALL_UNKNOWN,
+};
+
+struct memgate_install_info {
+	char name[MEMGATE_NAME_LEN];
+	uint32_t map_id;
+	uint32_t link_id;
+	enum memgate_install_state state;
+	uint64_t classes;
+};
+
+struct memgate_consumer_info {
+	/** enum memgate_class, or a later one */
+	uint32_t kind;
+	uint64_t id;
+	/** enum memgate_rights */
+	uint32_t rights;
+	pid_t pid;
+};
+
+/** @brief somebody through whom the gate was found */
+struct memgate_holder_info {
+	pid_t pid;
+	/** its descriptor, -1 if it has a mapping only */
+	int fd;
+	char comm[17];
+};
+
+/** @brief a gate as /proc shows it; made and freed by the library */
+struct memgate_gate_info {
+	uint64_t id;
+	uint32_t premapped;
+	bool frozen;
+	/** decided by some install; all other classes are closed */
+	uint64_t classes;
+	/** of the memfd, unprintable bytes as ?; empty and 0 if not known */
+	char name[256];
+	uint64_t size;
+	uint64_t ino;
+	size_t nr_installs;
+	struct memgate_install_info *installs;
+	size_t nr_consumers;
+	struct memgate_consumer_info *consumers;
+	size_t nr_holders;
+	struct memgate_holder_info *holders;
+};
+
+/**
+ * @brief the gate of a memfd
+ * @return NULL with errno ENODATA if it has none
+ */
+MEMGATE_API struct memgate_gate_info *memgate_gate__info(int memfd);
+
+/**
+ * @brief every gate that some process holds by a descriptor or a mapping
+ * @param gates an array of *nr, ordered by id; memgate_gate__free_list()
+ *
+ * Sees the processes that the caller may inspect.
+ */
+MEMGATE_API int memgate_gate__list(struct memgate_gate_info ***gates,
+				   size_t *nr);
+
+MEMGATE_API void memgate_gate_info__free(struct memgate_gate_info *info);
+MEMGATE_API void memgate_gate__free_list(struct memgate_gate_info **gates,
+					 size_t nr);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _MEMGATE_MEMGATE_H */

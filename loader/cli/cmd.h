@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the commands of memgate share. */
+#ifndef _MEMGATE_CMD_H
+#define _MEMGATE_CMD_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <json-c/json.h>
+#include <memgate/memgate.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+
+/* Exit codes; memgate(8) lists them. */
+enum {
+	EXIT_OK = 0,
+	EXIT_USAGE = 1,
+	EXIT_REFUSED = 2,
+	EXIT_NO_MEMGATE = 3,
+	EXIT_RUN_FAILED = 125,
+	EXIT_RUN_CANNOT_EXEC = 126,
+	EXIT_RUN_NOT_FOUND = 127,
+};
+
+extern bool json_output;
+
+/* words.c: the rest of the command line */
+struct words {
+	int nr;
+	char **word;
+};
+
+const char *next_word(struct words *w);
+bool take_word(struct words *w, const char *word);
+int no_more_words(const struct words *w);
+
+/* output.c */
+void error_context(const char *fmt, ...) __printf(1, 2);
+int report(void);
+int report_usage(const char *fmt, ...) __printf(1, 2);
+int report_errno(int code, int err, const char *hint, const char *fmt, ...)
+	__printf(4, 5);
+void print_json(struct json_object *obj);
+void add_str(struct json_object *obj, const char *key, const char *value);
+void add_u64(struct json_object *obj, const char *key, uint64_t value);
+void add_bool(struct json_object *obj, const char *key, bool value);
+void add_item(struct json_object *list, const char *value);
+struct json_object *classes_json(uint64_t classes);
+const char *class_text(unsigned int class_nr, char *buf, size_t size);
+void print_classes(uint64_t classes);
+const char *size_text(uint64_t size, char *buf, size_t len);
+const char *rights_text(uint32_t rights);
+
+/* use.c: "policy NAME [param K=V]..." */
+#define MAX_PARAMS	64
+
+struct use {
+	const char *policy;
+	const char *param[MAX_PARAMS];
+	int nr_params;
+};
+
+int parse_use(struct words *w, struct use *use);
+int install_use(int memfd, const struct use *use, char *name, size_t size);
+
+/* target.c: "fd N" and "pid PID fd N" */
+int parse_int(const char *s, int *value);
+int parse_size(const char *s, uint64_t *size);
+int parse_target(struct words *w, int *fd);
+
+/* self.c: what names this process for a policy */
+int self_start(uint64_t *ticks);
+bool in_init_pid_ns(void);
+char *expand(const char *s, const char * const *names,
+	     const char * const *values, int nr);
+
+int cmd_policy_load(struct words *w);
+int cmd_policy_list(struct words *w);
+int cmd_policy_show(struct words *w);
+int cmd_policy_unload(struct words *w);
+int cmd_gate_attach(struct words *w);
+int cmd_gate_update(struct words *w);
+int cmd_gate_list(struct words *w);
+int cmd_gate_show(struct words *w);
+int cmd_gate_seal(struct words *w);
+int cmd_gate_freeze(struct words *w);
+int cmd_run(struct words *w);
+int cmd_feature_probe(struct words *w);
+
+#endif /* _MEMGATE_CMD_H */

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* memgate gate attach | update | seal | freeze */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "cmd.h"
+
+/* Say what was done: one line, or an object. */
+static int done(const char *what, const char *name, const char *pin,
+		struct memgate_gate_info *g)
+{
+	struct json_object *obj;
+
+	if (json_output) {
+		obj = json_object_new_object();
+		if (g)
+			add_u64(obj, "gate", g->id);
+		add_str(obj, "done", what);
+		if (name)
+			add_str(obj, "policy", name);
+		if (pin)
+			add_str(obj, "pin", pin);
+		print_json(obj);
+	} else {
+		if (g)
+			printf("gate %llu: ", (unsigned long long)g->id);
+		printf("%s%s%s%s%s\n", name ? name : "", name ? " " : "",
+		       what, pin ? ", pinned " : "", pin ? pin : "");
+	}
+	memgate_gate_info__free(g);
+	return EXIT_OK;
+}
+
+/* A link that lost its target (the memfd is gone) shows no map. */
+static bool is_stale(const char *path)
+{
+	struct bpf_link_info info;
+	uint32_t len = sizeof(info);
+	bool stale;
+	int fd;
+
+	memset(&info, 0, sizeof(info));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return false;
+	stale = !bpf_link_get_info_by_fd(fd, &info, &len) &&
+		info.type == BPF_LINK_TYPE_STRUCT_OPS &&
+		!info.struct_ops.map_id;
+	close(fd);
+	return stale;
+}
+
+/* Links that no PATH was given for are kept in DIR/gates. */
+static int prepare_gates_dir(char *dir, size_t size)
+{
+	struct dirent *d;
+	char path[512];
+	DIR *list;
+
+	snprintf(dir, size, "%s/gates", memgate_pin_dir());
+	/* The first part is there unless the policy comes from elsewhere. */
+	mkdir(memgate_pin_dir(), 0755);
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return report_errno(EXIT_REFUSED, errno,
+				    "give a place with 'pin PATH'",
+				    "cannot make directory %s", dir);
+	list = opendir(dir);
+	while (list && (d = readdir(list))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, d->d_name);
+		if (d->d_name[0] != '.' && is_stale(path))
+			unlink(path);
+	}
+	if (list)
+		closedir(list);
+	return 0;
+}
+
+/*
+ * Everything that can be wrong with the pin is looked at before the
+ * install: a link that cannot be kept closes its classes for good.
+ */
+static int check_pin(const char *pin, char *dir, size_t size)
+{
+	struct stat st;
+
+	if (!pin)
+		return prepare_gates_dir(dir, size);
+	if (!lstat(pin, &st))
+		return report_errno(EXIT_REFUSED, EEXIST,
+				    "remove it or choose another name",
+				    "cannot pin %s", pin);
+	return 0;
+}
+
+static int keep_link(int link_fd, const char *pin, const char *dir,
+		     const char *name, struct memgate_gate_info *g, char *path,
+		     size_t size)
+{
+	struct bpf_link_info info;
+	uint32_t len = sizeof(info);
+	int err;
+
+	memset(&info, 0, sizeof(info));
+	bpf_link_get_info_by_fd(link_fd, &info, &len);
+	if (pin)
+		snprintf(path, size, "%s", pin);
+	else
+		snprintf(path, size, "%s/%llu-%s-%u", dir,
+			 g ? (unsigned long long)g->id : 0ULL, name, info.id);
+	err = memgate_link__pin(link_fd, path);
+	if (!err)
+		return 0;
+	errno = -err;
+	err = report();
+	fprintf(stderr, "The link of policy %s is lost: unless the gate is "
+		"frozen, its classes are closed for good.\n", name);
+	return err;
+}
+
+int cmd_gate_attach(struct words *w)
+{
+	char dir[128], path[256], name[64];
+	struct memgate_gate_info *g;
+	const char *pin = NULL;
+	int fd, link_fd, err;
+	struct use use;
+
+	err = parse_target(w, &fd);
+	if (err)
+		return err;
+	if (!take_word(w, "policy"))
+		return report_usage("'gate attach GATE' is followed by "
+				    "'policy POLICY'");
+	err = parse_use(w, &use);
+	if (err)
+		return err;
+	if (take_word(w, "pin")) {
+		pin = next_word(w);
+		if (!pin)
+			return report_usage("'pin' needs a path");
+	}
+	if (w->nr)
+		return no_more_words(w);
+	err = memgate_probe();
+	if (err)
+		return errno = -err, report();
+	err = check_pin(pin, dir, sizeof(dir));
+	if (err)
+		return err;
+	link_fd = install_use(fd, &use, name, sizeof(name));
+	if (link_fd < 0)
+		return -link_fd;
+	g = memgate_gate__info(fd);
+	err = keep_link(link_fd, pin, dir, name, g, path, sizeof(path));
+	close(link_fd);
+	if (!err)
+		return done("installed", name, path, g);
+	memgate_gate_info__free(g);
+	return err;
+}
+
+/* The live install of that name on a gate. */
+static int find_link(int fd, const char *name)
+{
+	struct memgate_gate_info *g = memgate_gate__info(fd);
+	uint32_t id = 0;
+	size_t i;
+
+	if (!g)
+		return -report();
+	for (i = 0; i < g->nr_installs; i++)
+		if (!strcmp(g->installs[i].name, name) &&
+		    g->installs[i].state == MEMGATE_INSTALL_LIVE)
+			id = g->installs[i].link_id;
+	memgate_gate_info__free(g);
+	if (!id)
+		return -report_errno(EXIT_REFUSED, ENOENT,
+				     "'memgate gate show' lists the policies",
+				     "the gate has no live policy '%s'",
+				     name);
+	fd = memgate_link__open_id(id);
+	return fd < 0 ? (errno = -fd, -report()) : fd;
+}
+
+/* The link to be updated, or minus the exit code. */
+static int parse_link(struct words *w)
+{
+	const char *word;
+	int fd, err;
+
+	if (take_word(w, "pinned") || take_word(w, "pin")) {
+		word = next_word(w);
+		if (!word)
+			return -report_usage("'pinned' needs a path");
+		fd = memgate_link__open(word);
+		return fd < 0 ? (errno = -fd, -report()) : fd;
+	}
+	if (take_word(w, "link")) {
+		if (parse_int(next_word(w), &fd))
+			return -report_usage("'link' needs the id of a link");
+		fd = memgate_link__open_id(fd);
+		return fd < 0 ? (errno = -fd, -report()) : fd;
+	}
+	err = parse_target(w, &fd);
+	if (err)
+		return -err;
+	word = take_word(w, "replace") ? next_word(w) : NULL;
+	if (!word)
+		return -report_usage("'gate update GATE' is followed by "
+				     "'replace NAME'");
+	return find_link(fd, word);
+}
+
+int cmd_gate_update(struct words *w)
+{
+	struct memgate_policy *policy;
+	int link_fd, err;
+	struct use use;
+
+	err = memgate_probe();
+	if (err)
+		return errno = -err, report();
+	link_fd = parse_link(w);
+	if (link_fd < 0)
+		return -link_fd;
+	if (!take_word(w, "policy"))
+		return report_usage("say what to put there: 'policy POLICY'");
+	err = parse_use(w, &use);
+	if (err)
+		return err;
+	if (use.nr_params)
+		return report_usage("an update keeps the parameters of the "
+				    "install");
+	if (w->nr)
+		return no_more_words(w);
+	policy = memgate_policy__open(use.policy);
+	if (!policy)
+		return report();
+	err = memgate_link__update(link_fd, policy);
+	memgate_policy__free(policy);
+	close(link_fd);
+	if (err)
+		return errno = -err, report();
+	return done("put in place", use.policy, NULL, NULL);
+}
+
+/* seal and freeze: done, or done before */
+static int change(struct words *w, int (*fn)(int), const char *now,
+		  const char *already)
+{
+	int fd, err;
+
+	err = parse_target(w, &fd);
+	if (err)
+		return err;
+	if (w->nr)
+		return no_more_words(w);
+	err = fn(fd);
+	if (err < 0)
+		return errno = -err, report();
+	return done(err ? already : now, NULL, NULL, memgate_gate__info(fd));
+}
+
+int cmd_gate_seal(struct words *w)
+{
+	return change(w, memgate_gate__seal, "sealed", "is sealed already");
+}
+
+int cmd_gate_freeze(struct words *w)
+{
+	return change(w, memgate_gate__freeze, "frozen", "is frozen already");
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Data goes to stdout, diagnostics to stderr; -j makes both JSON. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+bool json_output;
+
+static char context[128];
+
+/* Put before the next library error: which target the user named. */
+void error_context(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(context, sizeof(context), fmt, args);
+	va_end(args);
+}
+
+static void print_error(const char *text, int err, const char *hint)
+{
+	const char *name = err ? strerrorname_np(err) : NULL;
+	struct json_object *obj;
+
+	if (!json_output) {
+		fprintf(stderr, "Error: %s%s\n", context, text);
+		if (hint && *hint)
+			fprintf(stderr, "Hint: %s\n", hint);
+		return;
+	}
+	obj = json_object_new_object();
+	add_str(obj, "error", text);
+	if (name)
+		add_str(obj, "errno", name);
+	if (hint && *hint)
+		add_str(obj, "hint", hint);
+	print_json(obj);
+}
+
+/* The last error of the library; call it before errno changes. */
+int report(void)
+{
+	int err = errno;
+
+	switch (memgate_error_kind()) {
+	case MEMGATE_ERR_INPUT:
+		print_error(memgate_error_text(), err, memgate_error_hint());
+		return EXIT_USAGE;
+	case MEMGATE_ERR_NO_MEMGATE:
+		print_error(memgate_error_text(), err, memgate_error_hint());
+		return EXIT_NO_MEMGATE;
+	default:
+		print_error(memgate_error_text(), err, memgate_error_hint());
+		return EXIT_REFUSED;
+	}
+}
+
+int report_usage(const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	print_error(text, EINVAL, "see 'memgate help'");
+	return EXIT_USAGE;
+}
+
+int report_errno(int code, int err, const char *hint, const char *fmt, ...)
+{
+	const char *name = strerrorname_np(err);
+	char text[512];
+	va_list args;
+	size_t len;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, ": %s (%s)", strerror(err),
+		 name ? name : "?");
+	print_error(text, err, hint);
+	return code;
+}
+
+/* Prints and frees. */
+void print_json(struct json_object *obj)
+{
+	puts(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(obj);
+}
+
+void add_str(struct json_object *obj, const char *key, const char *value)
+{
+	json_object_object_add(obj, key, json_object_new_string(value));
+}
+
+void add_u64(struct json_object *obj, const char *key, uint64_t value)
+{
+	json_object_object_add(obj, key, json_object_new_uint64(value));
+}
+
+void add_bool(struct json_object *obj, const char *key, bool value)
+{
+	json_object_object_add(obj, key, json_object_new_boolean(value));
+}
+
+void add_item(struct json_object *list, const char *value)
+{
+	json_object_array_add(list, json_object_new_string(value));
+}
+
+/* A class that is newer than this program is shown by its number. */
+const char *class_text(unsigned int class_nr, char *buf, size_t size)
+{
+	const char *name = memgate_class_name(class_nr);
+
+	if (name)
+		return name;
+	snprintf(buf, size, "class%u", class_nr);
+	return buf;
+}
+
+struct json_object *classes_json(uint64_t classes)
+{
+	struct json_object *list = json_object_new_array();
+	unsigned int i;
+	char buf[16];
+
+	for (i = 0; i < 64; i++)
+		if (classes >> i & 1)
+			add_item(list, class_text(i, buf, sizeof(buf)));
+	return list;
+}
+
+void print_classes(uint64_t classes)
+{
+	const char *sep = "";
+	unsigned int i;
+	char buf[16];
+
+	for (i = 0; i < 64; i++)
+		if (classes >> i & 1) {
+			printf("%s%s", sep, class_text(i, buf, sizeof(buf)));
+			sep = " ";
+		}
+	if (!*sep)
+		printf("none");
+}
+
+const char *size_text(uint64_t size, char *buf, size_t len)
+{
+	static const char units[] = "BKMGTPE";
+	int u = 0;
+
+	while (size && !(size & 1023) && units[u + 1]) {
+		size >>= 10;
+		u++;
+	}
+	snprintf(buf, len, "%llu%.*s", (unsigned long long)size, u ? 1 : 0,
+		 units + u);
+	return buf;
+}
+
+const char *rights_text(uint32_t rights)
+{
+	static const char * const text[] = {
+		"---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx",
+	};
+
+	return text[rights & 7];
+}

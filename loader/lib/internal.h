@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* What the files of libmemgate share with each other and with its tests. */
+#ifndef _MEMGATE_INTERNAL_H
+#define _MEMGATE_INTERNAL_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <memgate/memgate.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+
+struct bpf_object;
+struct btf;
+
+struct memgate_policy {
+	char name[64];
+	char title[MEMGATE_NAME_LEN];
+	uint64_t decides;
+	uint32_t params_size;
+	uint32_t map_id;
+	uint32_t link_id;
+	int map_fd;
+	int link_fd;			/* -1 if not held */
+	struct bpf_object *obj;		/* only if we loaded it */
+	struct btf *types;		/* read when first needed */
+	char types_pin[128];		/* empty: there is none */
+};
+
+struct memgate_params {
+	const struct memgate_policy *policy;
+	const struct btf *types;	/* the policy's, NULL if none needed */
+	uint32_t type_id;		/* 0: the policy declares no struct */
+	size_t size;
+	unsigned char data[];
+};
+
+static inline void mg_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+#define __autoclose	__attribute__((cleanup(mg_close)))
+
+static inline int mg_take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+/* error.c */
+
+/* Note an error in words; returns -err, so callers return it at once. */
+int mg_fail(enum memgate_error_kind kind, int err, const char *hint,
+	    const char *fmt, ...) __printf(4, 5);
+/* The same for functions that return pointers: sets errno, returns NULL. */
+#define mg_fail_ptr(...)	(errno = -mg_fail(__VA_ARGS__), NULL)
+void mg_error_append(const char *fmt, ...) __printf(1, 2);
+const char *mg_errno_name(int err);
+
+/* log.c */
+void mg_log_begin(void);
+char *mg_log_end(void);
+void mg_log_verdict(const char *log, char *buf, size_t size);
+void mg_log_complaint(const char *log, char *buf, size_t size);
+
+/* bpf.c */
+#define MG_CAP_SYS_ADMIN	21
+#define MG_CAP_PERFMON		38
+#define MG_CAP_BPF		39
+
+int mg_have_cap(int cap);
+int mg_link_create(int map_fd, int target_fd, uint32_t flags,
+		   const void *params, uint32_t params_len);
+bool mg_is_bpffs(const char *path);
+int mg_map_id(int map_fd, uint32_t *id, char *name, size_t size);
+int mg_link_map_id(int link_fd, uint32_t *link_id, uint32_t *map_id);
+
+/* ops.c */
+struct btf *mg_vmlinux_btf(void);
+int mg_ops_read(const struct btf *btf, uint32_t type_id, const void *data,
+		struct memgate_policy *p);
+int mg_ops_missing(const struct btf *btf, uint32_t type_id, const void *data,
+		   uint64_t decides);
+int mg_ops_read_map(struct memgate_policy *p);
+
+/* params.c */
+int mg_params_type(const struct btf *btf, uint32_t *type_id);
+int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
+		   const char *key, const char *value);
+int mg_params_fields(const struct btf *btf, uint32_t type_id,
+		     int (*fn)(const char *, const char *, void *), void *ctx);
+
+/* number.c */
+struct mg_number {
+	bool negative;
+	uint64_t abs;
+};
+
+int mg_parse_number(const char *s, struct mg_number *n);
+
+/* types.c */
+int mg_types_of_map(struct memgate_policy *p);
+int mg_types_pin(struct memgate_policy *p, const char *path);
+
+/* gate.c */
+int mg_check_memfd(int fd, const char *what);
+
+/* fdinfo.c */
+struct memgate_gate_info *mg_fdinfo_parse(FILE *f);
+void mg_printable(char *s);
+
+#endif /* _MEMGATE_INTERNAL_H */

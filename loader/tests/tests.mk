@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests: no kernel with memgate, no privilege.  Built with the address
+# and undefined-behaviour sanitizers where the compiler has them.
+
+T	:= $(OUT)/tests
+TPROGS	:= $(T)/progs
+
+SAN	:= $(shell echo 'int main(void){return 0;}' | $(CC) -x c - \
+	   -fsanitize=address,undefined -o /dev/null 2>/dev/null && \
+	   echo -fsanitize=address,undefined -fno-sanitize-recover=all)
+T_SRC	:= $(wildcard tests/*_test.c) $(LIB_SRC) \
+	   $(filter-out cli/main.c,$(CLI_SRC))
+T_OBJ	:= $(T_SRC:%.c=$(T)/%.o)
+
+# Policies that are wrong in one way each are the kernel tests' own.
+POLICIES := $(TOP)/selftests/policy_progs
+T_BPF	:= $(TPROGS)/params.bpf.o $(patsubst %,$(TPROGS)/%.bpf.o,\
+	   bad_no_policy bad_two_policies bad_name_empty bad_decides_nothing \
+	   bad_no_may_map bad_no_may_attach bad_params_size params_short \
+	   params_types bad_sleepable bad_class bad_params_beyond)
+
+SYS_INC	= $(shell $(CLANG) -v -E - </dev/null 2>&1 | sed -n \
+	'/<...> search starts here:/,/End of search list./s| \(/.*\)|-idirafter \1|p')
+BPF_CC	= $(CLANG) -O2 -g -target bpf -mcpu=v3 -I$(TOP)/include \
+	  -I$(TOP)/include/uapi -I$(HOST)/include $(SYS_INC)
+
+# For selftests/cli_test.sh, which runs in the VM.
+vm-tests: $(T)/cli_helper $(T_BPF)
+
+$(T)/cli_helper: tests/cli_helper.c Makefile tests/tests.mk
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -D_GNU_SOURCE $(WARN) $(LDFLAGS) -o $@ $< -ljson-c
+
+check: $(T)/unit_test $(T_BPF) $(OUT)/memgate lib
+	$(Q)tests/check.sh "$(T)/unit_test $(TPROGS)" \
+		"tests/usage_test.sh $(OUT)/memgate" \
+		"tests/lib_test.sh $(OUT) $(TOP)/include $(CURDIR)"
+
+$(T)/unit_test: $(T_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c
+
+$(T)/%.o: %.c $(LIBBPF) Makefile tests/tests.mk
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(OURS) $(SAN) -MMD -MP -c -o $@ $<
+
+$(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF)
+	$(call msg,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CC) -c -o $@ $<
+
+$(TPROGS)/%.bpf.o: $(POLICIES)/%.bpf.c $(LIBBPF) \
+		$(wildcard $(TOP)/include/memgate/*.bpf.h)
+	$(call msg,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CC) -c -o $@ $<
+
+-include $(T_OBJ:.o=.d)
