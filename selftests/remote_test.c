@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to another process's mapping of the memfd: class REMOTE.  Owner and
+ * peer map at the same addresses, each reaches into the other.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "mediated.h"
+
+#define MAP_BASE	0x200000000000UL
+#define MAP_STEP	0x10000000UL
+
+/* Set in the test; in the peer it is 0 and the other is the test. */
+static pid_t peer_pid;
+static char buf[MG_BYTES];
+
+static char *map_of(long arg)
+{
+	return (char *)(MAP_BASE + MAP_STEP * MG_ARG_AGE(arg));
+}
+
+static pid_t other(void)
+{
+	return peer_pid ? peer_pid : getppid();
+}
+
+static long map_as(int fd, long arg, int prot, int flags)
+{
+	munmap(map_of(arg), MG_LEN);
+	if (mg_map_at(MG_ARG_MEM(arg), map_of(arg), fd, MG_LEN, prot, flags,
+		      0) == MAP_FAILED)
+		return -errno;
+	/* Mapped pages, so that the fast way is there to be refused. */
+	if (!mg_matches(map_of(arg), 0, 0x10000))
+		return -EBADMSG;
+	return 0;
+}
+
+static long map_shared(int fd, long arg)
+{
+	return map_as(fd, arg, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static long map_private(int fd, long arg)
+{
+	return map_as(fd, arg, PROT_READ, MAP_PRIVATE);
+}
+
+static long good_read(ssize_t n)
+{
+	if (n < 0)
+		return mg_matches(buf, MG_AT, 64) ? -ENOTRECOVERABLE : -errno;
+	return n == MG_BYTES && mg_matches(buf, MG_AT, MG_BYTES) ? 0 : -EBADMSG;
+}
+
+static long good_write(ssize_t n)
+{
+	return n == MG_BYTES ? 0 : n < 0 ? -errno : -EBADMSG;
+}
+
+static long try_vm_readv(int fd, long arg)
+{
+	struct iovec local = { buf, MG_BYTES };
+	struct iovec remote = { map_of(arg) + MG_AT, MG_BYTES };
+
+	memset(buf, 0, sizeof(buf));
+	return good_read(process_vm_readv(other(), &local, 1, &remote, 1, 0));
+}
+
+static long try_vm_writev(int fd, long arg)
+{
+	struct iovec local = { buf, MG_BYTES };
+	struct iovec remote = { map_of(arg) + MG_AT, MG_BYTES };
+
+	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
+	return good_write(process_vm_writev(other(), &local, 1, &remote, 1,
+					    0));
+}
+
+static int open_mem(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static long mem_read(pid_t pid, long arg)
+{
+	int mem = open_mem(pid);
+	long ret;
+
+	memset(buf, 0, sizeof(buf));
+	if (mem < 0)
+		return -ESRCH;
+	ret = good_read(pread(mem, buf, MG_BYTES, (off_t)map_of(arg) + MG_AT));
+	close(mem);
+	return ret;
+}
+
+static long mem_write(pid_t pid, long arg)
+{
+	int mem = open_mem(pid);
+	long ret;
+
+	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
+	if (mem < 0)
+		return -ESRCH;
+	ret = good_write(pwrite(mem, buf, MG_BYTES,
+				(off_t)map_of(arg) + MG_AT));
+	close(mem);
+	return ret;
+}
+
+static long try_mem_read(int fd, long arg)
+{
+	return mem_read(other(), arg);
+}
+
+static long try_mem_write(int fd, long arg)
+{
+	return mem_write(other(), arg);
+}
+
+/* The same way into its own mapping: no exception, but a pin of its own. */
+static long try_self_mem_read(int fd, long arg)
+{
+	return mem_read(getpid(), arg);
+}
+
+static long try_self_mem_write(int fd, long arg)
+{
+	return mem_write(getpid(), arg);
+}
+
+/* Stops the other process; it waits for our answer and notices nothing. */
+static long stop_other(void)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, other(), 0, 0))
+		return -ESRCH;
+	if (ptrace(PTRACE_INTERRUPT, other(), 0, 0) ||
+	    waitpid(other(), &status, __WALL) != other() ||
+	    !WIFSTOPPED(status))
+		return -ECHILD;
+	return 0;
+}
+
+static long try_peek(int fd, long arg)
+{
+	long ret = stop_other(), word;
+	size_t i;
+
+	memset(buf, 0, sizeof(buf));
+	for (i = 0; !ret && i < 64; i += sizeof(word)) {
+		errno = 0;
+		word = ptrace(PTRACE_PEEKDATA, other(),
+			      map_of(arg) + MG_AT + i, 0);
+		ret = -errno;
+		memcpy(buf + i, &word, sizeof(word));
+	}
+	ptrace(PTRACE_DETACH, other(), 0, 0);
+	return ret ? ret : mg_matches(buf, MG_AT, 64) ? 0 : -EBADMSG;
+}
+
+static long try_poke(int fd, long arg)
+{
+	long ret = stop_other(), word;
+	size_t i;
+
+	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
+	for (i = 0; !ret && i < 64; i += sizeof(word)) {
+		memcpy(&word, buf + i, sizeof(word));
+		if (ptrace(PTRACE_POKEDATA, other(), map_of(arg) + MG_AT + i,
+			   word))
+			ret = -errno;
+	}
+	ptrace(PTRACE_DETACH, other(), 0, 0);
+	return ret;
+}
+
+static bool poked(const char *map)
+{
+	return mg_matches(map + MG_AT, MG_AT + MG_MARK, 64);
+}
+
+/*
+ * Writing to a private mapping makes a copy of the page; reading the copy
+ * back would be reading the page.  0: the page could be read so.
+ */
+static long try_poke_then_peek(int fd, long arg)
+{
+	off_t at = (off_t)map_of(arg) + MG_AT;
+	int mem = open_mem(other());
+	ssize_t n;
+	long ret;
+
+	if (mem < 0)
+		return -ESRCH;
+	/* Refused or not, what matters is what can be read after it. */
+	if (pwrite(mem, "", 1, at + 100) != 1 && errno != EIO)
+		printf("# poke: %s\n", strerror(errno));
+	memset(buf, 0, sizeof(buf));
+	n = pread(mem, buf, MG_BYTES, at);
+	ret = n < 0 ? -errno : 0;
+	if (mg_matches(buf, MG_AT, 64))
+		ret = n < 0 ? -ENOTRECOVERABLE : 0;
+	else if (n >= 0)
+		ret = -EBADMSG;
+	close(mem);
+	return ret;
+}
+
+FIXTURE(remote) {
+	struct mg_scene scene;
+};
+
+MG_MEM_VARIANTS(remote);
+
+FIXTURE_SETUP(remote)
+{
+	mg_scene_up(_metadata, &self->scene, variant->mem);
+	peer_pid = self->scene.peer.pid;
+}
+
+FIXTURE_TEARDOWN(remote)
+{
+	mg_scene_down(&self->scene);
+	mg_peer_stop(&self->scene.peer);
+}
+
+#define REMOTE_TEST(name, its_class, errno_seen, ...)			\
+	TEST_F_TIMEOUT(remote, name, 60)				\
+	{								\
+		static const struct mg_access access = {		\
+			.class = MEMGATE_##its_class,			\
+			.prepare = map_shared,				\
+			.attempt = try_##name,				\
+			.refused = errno_seen,				\
+			__VA_ARGS__					\
+		};							\
+									\
+		mg_mediated(_metadata, &self->scene, &access);		\
+	}
+
+REMOTE_TEST(vm_readv, REMOTE, EFAULT)
+REMOTE_TEST(vm_writev, REMOTE, EFAULT, .changed = mg_marked)
+REMOTE_TEST(mem_read, REMOTE, EIO)
+REMOTE_TEST(mem_write, REMOTE, EIO, .changed = mg_marked)
+REMOTE_TEST(self_mem_read, OWN_PIN, EIO)
+REMOTE_TEST(self_mem_write, OWN_PIN, EIO, .changed = mg_marked)
+REMOTE_TEST(peek, REMOTE, EIO)
+REMOTE_TEST(poke, REMOTE, EIO, .changed = poked)
+
+/* The copy outlives the state that it was made in: each has its own memfd. */
+TEST_F_TIMEOUT(remote, poke_then_peek, 60)
+{
+	static const struct {
+		const char *policy, *name;
+		int expected;
+	} states[] = {
+		{ NULL, "no gate", 0 },
+		{ "", "sealed, no policy", EIO },
+		{ "allow", "policy allows", 0 },
+		{ "deny", "policy denies", EIO },
+	};
+	static const struct mg_access access = {
+		.class = MEMGATE_REMOTE,
+		.prepare = map_private,
+		.attempt = try_poke_then_peek,
+	};
+	struct mg_scene *s = &self->scene;
+	struct mg_policy policy;
+	size_t i;
+	int link;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		if (i) {
+			mg_scene_down(s);
+			mg_scene_up(_metadata, s, s->mem);
+		}
+		mg_prepare(_metadata, s, &access, MG_OLD);
+		if (states[i].policy)
+			ASSERT_EQ(0, mg_seal(s->fd));
+		link = -1;
+		if (states[i].policy && states[i].policy[0]) {
+			mg_load(_metadata, &policy, states[i].policy);
+			link = mg_install(&policy, s->fd);
+			ASSERT_LE(0, link);
+			mg_policy_free(&policy);
+		}
+		mg_try(_metadata, s, &access, MG_OLD, states[i].expected,
+		       states[i].name);
+		close(link);
+	}
+}
+
+TEST_HARNESS_MAIN
