@@ -291,56 +291,112 @@ TEST(gated_neighbours)
 
 /*
  * udmabuf shows a memfd's pages by a mapping without struct pages, which KVM
- * follows by another way.  The udmabuf pins, so it comes after the seal.
+ * follows by another way than GUP.
  */
-TEST(pfnmap_of_gated)
+FIXTURE(pfnmap)
 {
-	struct udmabuf_create create = { .size = LEN };
-	int fd, dev, buf;
-	struct guest guest;
-	uint32_t val;
-	char *map;
+	int dev, fd;
+	struct guest guest[2];
+	struct mg_policy allow, deny;
+};
+
+FIXTURE_SETUP(pfnmap)
+{
+	int i;
 
 	if (guest_missing())
 		SKIP(return, "%s", guest_missing());
-	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
+	self->dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (self->dev < 0)
 		SKIP(return, "no /dev/udmabuf (CONFIG_UDMABUF)");
-	ASSERT_EQ(0, guest_open(&guest, 1, 0));
+	self->fd = mg_memfd(MG_4K, LEN);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, mg_add_seals(self->fd, F_SEAL_SHRINK));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, guest_open(&self->guest[i], 1, 0));
+}
 
-	fd = mg_memfd(MG_4K, LEN);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, mg_add_seals(fd, F_SEAL_SHRINK));
-	create.memfd = fd;
-	buf = ioctl(dev, UDMABUF_CREATE, &create);
-	ASSERT_LE(0, buf);
-	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0);
+FIXTURE_TEARDOWN(pfnmap)
+{
+	guest_close(&self->guest[0]);
+	guest_close(&self->guest[1]);
+	mg_policy_free(&self->allow);
+	mg_policy_free(&self->deny);
+	close(self->fd);
+	close(self->dev);
+}
+
+static int create_udmabuf(int dev, int memfd)
+{
+	struct udmabuf_create create = { .memfd = memfd, .size = LEN };
+
+	return ioctl(dev, UDMABUF_CREATE, &create);
+}
+
+static char *map_udmabuf(int buf)
+{
+	return mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0);
+}
+
+static int read_by_guest(struct guest *guest, char *map, uint32_t *val)
+{
+	int ret = guest_memslot(guest, 1, GUEST_GPA, map, LEN, 0);
+
+	if (ret)
+		return ret;
+	return guest_read(guest, 0, GUEST_GPA + OFF_A, val, NULL);
+}
+
+TEST_F(pfnmap, ungated)
+{
+	int buf = create_udmabuf(self->dev, self->fd);
+	char *map = map_udmabuf(buf);
+	uint32_t val;
+
 	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(0, guest_memslot(&guest, 1, GUEST_GPA, map, LEN, 0));
-	ASSERT_EQ(0, guest_read(&guest, 0, GUEST_GPA + OFF_A, &val, NULL));
+	ASSERT_EQ(0, read_by_guest(&self->guest[0], map, &val));
 	ASSERT_TRUE(mg_matches(&val, OFF_A, sizeof(val)));
 	/* It pins what it shows, so that there is no sealing behind it. */
-	ASSERT_EQ(-1, mg_seal(fd));
+	ASSERT_EQ(-1, mg_seal(self->fd));
 	ASSERT_EQ(EBUSY, errno);
-	ASSERT_EQ(0, guest_memslot(&guest, 1, GUEST_GPA, NULL, 0, 0));
 	munmap(map, LEN);
 	close(buf);
+}
 
-	ASSERT_EQ(0, mg_seal(fd));
-	buf = ioctl(dev, UDMABUF_CREATE, &create);
-	if (buf < 0) {
-		ASSERT_EQ(EACCES, errno);
-	} else {
-		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, buf,
-			   0);
-		ASSERT_NE(MAP_FAILED, map);
-		if (!guest_memslot(&guest, 1, GUEST_GPA, map, LEN, 0))
-			ASSERT_EQ(-EFAULT, guest_read(&guest, 0, GUEST_GPA,
-						      &val, NULL));
-	}
-	guest_close(&guest);
-	close(fd);
-	close(dev);
+/* One guest is granted the memory, then the policy refuses the other. */
+TEST_F(pfnmap, refused)
+{
+	struct mg_gate gate;
+	int buf, link;
+	uint32_t val;
+	char *map;
+
+	ASSERT_EQ(0, mg_policy_load(&self->allow, "allow"));
+	ASSERT_EQ(0, mg_policy_load(&self->deny, "deny"));
+	link = mg_install(&self->allow, self->fd);
+	ASSERT_LE(0, link);
+	buf = create_udmabuf(self->dev, self->fd);
+	ASSERT_LE(0, buf);
+	map = map_udmabuf(buf);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, mg_link_update(link, self->deny.map_fd));
+	ASSERT_EQ(-EFAULT, read_by_guest(&self->guest[0], map, &val));
+	ASSERT_EQ(-EFAULT, guest_write(&self->guest[0], 0, GUEST_GPA, 1,
+				       NULL));
+	ASSERT_EQ(0, mg_gate_read(0, self->fd, &gate));
+	ASSERT_EQ(0, gate.nr_consumers);
+
+	ASSERT_EQ(0, mg_link_update(link, self->allow.map_fd));
+	ASSERT_EQ(0, read_by_guest(&self->guest[1], map, &val));
+	ASSERT_TRUE(mg_matches(&val, OFF_A, sizeof(val)));
+	ASSERT_EQ(0, guest_write(&self->guest[1], 0, GUEST_GPA, 1, NULL));
+	ASSERT_EQ(0, mg_gate_read(0, self->fd, &gate));
+	ASSERT_EQ(1, gate.nr_consumers);
+	ASSERT_EQ(0, mg_link_update(link, self->deny.map_fd));
+	ASSERT_EQ(0, guest_write(&self->guest[1], 0, GUEST_GPA + OFF_B, 1,
+				 NULL));
+	munmap(map, LEN);
+	close(buf);
 }
 
 TEST_HARNESS_MAIN

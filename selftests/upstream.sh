@@ -26,14 +26,14 @@ ONLY=${ONLY:-*}
 OUT=$O/selftests/upstream
 EXPECTED=$TOP/selftests/upstream-expected.txt
 KERNEL=$O/kernel/arch/x86/boot/bzImage
-TEST_SECONDS=150
+TEST_SECONDS=240
 VM_SECONDS=900
 
 # Each is a command in $OUT, and its own name.
 tests() {
 	cat <<-'END'
 	memfd/memfd_test
-	kvm/set_memory_region_test
+	kvm/set_memory_region_test 2
 	kvm/guest_memfd_test
 	kvm/pre_fault_memory_test
 	kvm/kvm_create_max_vcpus

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Decides no class at all, so that its program is never asked. */
+/* Decides no class at all: refused when it is registered. */
 #include <memgate/policy.bpf.h>
 
 char _license[] SEC("license") = "GPL";

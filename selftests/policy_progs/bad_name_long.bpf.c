@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The name fills its field, without a final NUL: refused when it is registered. */
+/* The name fills its field, with no final NUL: refused at registration. */
 #include <memgate/policy.bpf.h>
 
 char _license[] SEC("license") = "GPL";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The name has a space, which would break the lines of fdinfo: refused when it is registered. */
+/* The name has a space, a separator in fdinfo: refused at registration. */
 #include <memgate/policy.bpf.h>
 
 char _license[] SEC("license") = "GPL";
