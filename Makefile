@@ -101,6 +101,7 @@ loader: host
 
 selftests: host bpf loader
 	$(call part,selftests)
+	$(call part,selftests/demo)
 
 style:
 	@$(SCRIPTS)/style.sh
@@ -116,7 +117,6 @@ check: everything
 	@$(VM)/check -k $(BZIMAGE)
 
 demo: everything
-	$(call part,selftests/demo)
 	@$(run) -t 600 -- $(TOP)/selftests/demo/demo.sh $(BZIMAGE)
 
 shell: everything
