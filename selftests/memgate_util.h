@@ -125,7 +125,7 @@ int mg_link_detach(int link_fd);
 /*
  * A process that was there before the memfd was: it shares no mapping and no
  * file with the test but what it is sent.  The functions that it is asked to
- * call exist in it too, as it is a fork of the test; statics are its own.
+ * call exist in it too, as it is a fork of the test; its variables are its own.
  */
 struct mg_peer {
 	pid_t pid;

@@ -162,9 +162,42 @@ static int load_policy(struct mg_policy *policy, const char *name,
 	return err;
 }
 
+/* What mg_policy_preload() has loaded. */
+static struct {
+	const char *name;
+	struct mg_policy policy;
+} preloaded[4];
+
 int mg_policy_load(struct mg_policy *policy, const char *name)
 {
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(preloaded); i++) {
+		if (!preloaded[i].name || strcmp(preloaded[i].name, name))
+			continue;
+		*policy = preloaded[i].policy;
+		return 0;
+	}
 	return load_policy(policy, name, true);
+}
+
+void mg_policy_preload(const char *name)
+{
+	struct mg_policy policy;
+	size_t i;
+
+	if (mg_policy_load(&policy, name)) {
+		mg_policy_free(&policy);
+		return;
+	}
+	policy.preloaded = true;
+	for (i = 0; i < ARRAY_SIZE(preloaded); i++) {
+		if (preloaded[i].name)
+			continue;
+		preloaded[i].name = name;
+		preloaded[i].policy = policy;
+		return;
+	}
 }
 
 int mg_policy_load_unregistered(struct mg_policy *policy, const char *name)

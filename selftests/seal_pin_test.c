@@ -146,7 +146,7 @@ TEST_F(held, by_direct_io)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_direct, &r));
 	for (i = 0; i < 5000 && !fuse.held; i++)
 		usleep(1000);
-	EXPECT_EQ(1, fuse.held);
+	EXPECT_EQ(1, (int)fuse.held);
 	expect_busy(_metadata, self->fd);
 	mg_fuse_let_go(&fuse);
 	pthread_join(thread, NULL);

@@ -288,8 +288,8 @@ static void one_round(struct __test_metadata *const _metadata,
 	r->stop = true;
 	for (i = 0; i < nr; i++) {
 		pthread_join(h[i].thread, NULL);
-		EXPECT_LE(5, h[i].before);
-		EXPECT_LE(REFUSALS, h[i].refused);
+		EXPECT_LE(5, (unsigned long)h[i].before);
+		EXPECT_LE(REFUSALS, (unsigned long)h[i].refused);
 		EXPECT_EQ(0, h[i].late);
 		EXPECT_EQ(0, h[i].leaked);
 		EXPECT_EQ(0, h[i].strange);
