@@ -323,14 +323,15 @@ int memgate_attach_range(struct memgate_consumer *consumer,
 			 unsigned long addr, unsigned long len, u32 rights)
 {
 	struct mm_struct *mm = current->mm;
-	VMA_ITERATOR(vmi, mm, addr);
 	unsigned long end = addr + len;
 	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
 	int ret = 0;
 
 	if (!memgate_enabled())
 		return 0;
 
+	vma_iter_init(&vmi, mm, addr);
 	mmap_read_lock(mm);
 	for_each_vma_range(vmi, vma, end) {
 		if (!memgate_gated(vma))
