@@ -490,12 +490,16 @@ static int race_both(struct racer *racer)
 	return won;
 }
 
-/* A new memfd, two new VMs, and exclusive_kvm between them. */
-static int race_once(struct mg_policy *policy, enum mg_mem mem, bool set_up)
+/*
+ * A new memfd, two new VMs, and exclusive_kvm between them.  After it has
+ * counted the VMs there is time for the other one to come: slow is next.
+ */
+static int race_once(const struct mg_policy *exclusive,
+		     const struct mg_policy *slow, enum mg_mem mem, bool set_up)
 {
+	int fd, i, link, slow_link, won = -1;
 	struct guest guest[2];
 	struct racer racer[2];
-	int fd, i, link, won = -1;
 	struct mg_gate gate;
 	char *area;
 
@@ -509,34 +513,41 @@ static int race_once(struct mg_policy *policy, enum mg_mem mem, bool set_up)
 		if (guest_open(&guest[i], 1, 0))
 			return -1;
 	}
-	link = mg_install(policy, fd);
+	link = mg_install(exclusive, fd);
+	slow_link = mg_install(slow, fd);
 	for (i = 0; set_up && i < 2; i++) {
 		area = guest_area(&guest[i], 1, GUEST_GPA, LEN);
 		racer[i].map = mremap(racer[i].map, LEN, LEN,
 				      MREMAP_MAYMOVE | MREMAP_FIXED, area);
 	}
-	if (link >= 0)
+	if (link >= 0 && slow_link >= 0)
 		won = race_both(racer);
-	if (nr_attached(fd, &gate) != 1)
+	if (won == 1 && nr_attached(fd, &gate) != 1)
 		won = -1;
 	for (i = 0; i < 2; i++) {
 		guest_close(&guest[i]);
 		munmap(racer[i].map, LEN);
 	}
 	close(link);
+	close(slow_link);
 	close(fd);
 	return won;
 }
 
-#define RACES	25
+#define RACES	10
+/* Turns of an empty loop: some milliseconds, also where it is emulated. */
+#define SLOW_TURNS	100000
 
 TEST_F_TIMEOUT(vms, race_to_set_up, 60)
 {
 	int i;
 
 	ASSERT_EQ(0, mg_policy_load(&self->policy, "exclusive_kvm"));
+	ASSERT_EQ(0, mg_policy_load(&self->policy_2, "slow"));
+	ASSERT_EQ(0, mg_param(&self->policy_2, "turns", SLOW_TURNS));
 	for (i = 0; i < RACES; i++)
-		ASSERT_EQ(1, race_once(&self->policy, variant->mem, false));
+		ASSERT_EQ(1, race_once(&self->policy, &self->policy_2,
+				       variant->mem, false));
 }
 
 TEST_F_TIMEOUT(vms, race_to_touch, 60)
@@ -544,8 +555,11 @@ TEST_F_TIMEOUT(vms, race_to_touch, 60)
 	int i;
 
 	ASSERT_EQ(0, mg_policy_load(&self->policy, "exclusive_kvm"));
+	ASSERT_EQ(0, mg_policy_load(&self->policy_2, "slow"));
+	ASSERT_EQ(0, mg_param(&self->policy_2, "turns", SLOW_TURNS));
 	for (i = 0; i < RACES; i++)
-		ASSERT_EQ(1, race_once(&self->policy, variant->mem, true));
+		ASSERT_EQ(1, race_once(&self->policy, &self->policy_2,
+				       variant->mem, true));
 }
 
 TEST_HARNESS_MAIN
