@@ -47,14 +47,16 @@ static void complain(const char *fmt, ...)
 
 	len = snprintf(msg, sizeof(msg), "memgate-init: ");
 	va_start(ap, fmt);
-	vsnprintf(msg + len, sizeof(msg) - len, fmt, ap);
+	vsnprintf(msg + len, sizeof(msg) - len - 1, fmt, ap);
 	va_end(ap);
+	strcat(msg, "\n");
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	dprintf(fd, "%s\n", msg);
+	/* Not by dprintf(): before glibc 2.37 it fails as kmsg cannot seek. */
+	write(fd, msg, strlen(msg));
 	close(fd);
 }
 
@@ -248,7 +250,7 @@ static void prepare_process(void)
 	umask(022);
 	sethostname("memgate", 7);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	write_file("/proc/sys/kernel/printk_devkmsg", "on");
+	write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	loopback_up();
 }
 
