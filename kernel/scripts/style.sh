@@ -109,7 +109,7 @@ scripts() {
 spelling() {
 	# The context of a patch is not ours (checkpatch reads the rest of it).
 	files -not -name '*.patch' |
-		xargs codespell -q 3 -L creat,lits,statics,ot,nd
+		xargs codespell -q 3 -L creat,lits,statics,ot,nd,polcy
 }
 
 # Line 1, or line 2 after #! (and in a man page after its title's comment).
