@@ -162,8 +162,8 @@ static u32 memgate_gup_rights(unsigned int flags)
 }
 
 /*
- * NULL: not memory of a memfd, or not any more.  An error also where that
- * cannot be known.
+ * NULL: not memory of a gated memfd, or just truncated.  An error if the memfd
+ * is dying.
  */
 static struct memgate *memgate_get_folio(struct folio *folio)
 {
@@ -188,10 +188,12 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
 
 	if (flags & FOLL_NOGATE)
 		return true;
+	if (folio_test_slab(folio))
+		return false;
 	mapping = READ_ONCE(folio->mapping);
 	if ((unsigned long)mapping & PAGE_MAPPING_FLAGS)
 		return true;
-	if (!mapping || folio_test_slab(folio))
+	if (!mapping)
 		return false;
 	if (!mapping_gated(mapping))
 		return true;
@@ -226,9 +228,11 @@ static int memgate_gup_ask(struct memgate *gate, enum memgate_class class,
 }
 
 /*
- * The folio decides, whatever mapping it was reached through.  Another
- * process is also judged by the mapping: a forced write to a private one
- * makes a copy that could be read next.
+ * The folio decides, whatever VMA it was reached through.  The file of the
+ * VMA decides where the folio does not tell: truncation takes the mapping from
+ * a folio, and not the content, whoever holds a reference.  It also decides
+ * about anonymous folios that another process wants: a forced write to a
+ * private mapping makes a copy that could be read next.
  *
  * Callers of GUP get %-EACCES whatever the policy said: to many of them
  * other errors mean something.
@@ -245,7 +249,8 @@ int __memgate_gup(struct vm_area_struct *vma, struct page *page,
 	if (flags & FOLL_NOGATE)
 		return 0;
 	gate = memgate_get_folio(folio);
-	if (!gate && class == MEMGATE_REMOTE && vma->vm_file)
+	if (!gate && vma->vm_file &&
+	    (class == MEMGATE_REMOTE || !folio_test_anon(folio)))
 		gate = memgate_get_mapping(vma->vm_file->f_mapping);
 	if (!gate)
 		return 0;
