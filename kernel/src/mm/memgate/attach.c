@@ -126,20 +126,31 @@ bool memgate_attached(struct memgate *gate, struct memgate_consumer *consumer,
 	return att && !(rights & ~READ_ONCE(att->rights));
 }
 
-/* Takes over @att, unless it finds one. */
-static int memgate_grant(struct memgate *gate,
-			 struct memgate_consumer *consumer, u32 rights,
-			 struct memgate_attachment **att)
+/* What it must be asked about for @rights, with what it has; 0: nothing. */
+static u32 memgate_lacks(struct memgate *gate,
+			 struct memgate_consumer *consumer, u32 rights)
+{
+	struct memgate_attachment *att;
+	u32 has;
+
+	rcu_read_lock();
+	att = memgate_find(gate, consumer);
+	has = att ? READ_ONCE(att->rights) : 0;
+	rcu_read_unlock();
+	return rights & ~has ? rights | has : 0;
+}
+
+/* Under attach_mutex.  Takes over @att, unless it finds one. */
+static void memgate_grant(struct memgate *gate,
+			  struct memgate_consumer *consumer, u32 rights,
+			  struct memgate_attachment **att)
 {
 	struct memgate_attachment *old;
-	int ret = 0;
 
 	spin_lock(&memgate_lock);
 	old = memgate_find(gate, consumer);
 	if (old) {
-		WRITE_ONCE(old->rights, old->rights | rights);
-	} else if (gate->dead) {
-		ret = -EACCES;
+		WRITE_ONCE(old->rights, rights);
 	} else {
 		refcount_inc(&gate->ref);
 		(*att)->gate = gate;
@@ -152,7 +163,6 @@ static int memgate_grant(struct memgate *gate,
 		*att = NULL;
 	}
 	spin_unlock(&memgate_lock);
-	return ret;
 }
 
 /**
@@ -174,29 +184,23 @@ int memgate_attach(struct memgate *gate, struct memgate_consumer *consumer,
 		.class = consumer->kind, .consumer = consumer,
 		.start = start, .len = len,
 	};
-	struct memgate_attachment *att, *old;
-	int ret;
+	struct memgate_attachment *att;
+	int ret = 0;
 
-	rcu_read_lock();
-	if (memgate_attached(gate, consumer, rights)) {
-		rcu_read_unlock();
+	if (!memgate_lacks(gate, consumer, rights))
 		return 0;
-	}
-	rcu_read_unlock();
 
 	att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
 	if (!att)
 		return -ENOMEM;
 
 	mutex_lock(&gate->attach_mutex);
-	rcu_read_lock();
-	old = memgate_find(gate, consumer);
-	q.rights = rights | (old ? old->rights : 0);
-	rcu_read_unlock();
+	q.rights = memgate_lacks(gate, consumer, rights);
 	/* After its last word, released(), a policy is asked no more. */
-	ret = gate->dead ? -EACCES : memgate_ask(gate, &q);
-	if (!ret)
-		ret = memgate_grant(gate, consumer, q.rights, &att);
+	if (q.rights)
+		ret = gate->dead ? -EACCES : memgate_ask(gate, &q);
+	if (q.rights && !ret)
+		memgate_grant(gate, consumer, q.rights, &att);
 	mutex_unlock(&gate->attach_mutex);
 	kfree(att);
 	return ret;

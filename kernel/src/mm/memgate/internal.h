@@ -28,7 +28,8 @@ struct bpf_link;
  *	those that some install decided at that time
  * @premapped: mappings that were there when the gate was shut
  * @frozen: installs change no more; written under memgate_lock
- * @dead: the inode is gone, nothing attaches; written under memgate_lock
+ * @dead: the inode is gone, nothing attaches; written under attach_mutex and
+ *	memgate_lock
  * @links_work: detaches the links when the inode has died
  * @free_work: the end, after a grace period
  */
