@@ -64,22 +64,49 @@ static void expect_common(struct __test_metadata *const _metadata,
 	EXPECT_EQ(0, e->listed);
 }
 
-/* The one question about a mapping since the last reset. */
-static void expect_map(struct __test_metadata *const _metadata,
-		       FIXTURE_DATA(question) *self, __u32 op, __u32 rights,
-		       __u64 start, __u64 len)
+/* Question @nr since the last reset. */
+static void expect_question(struct __test_metadata *const _metadata,
+			    FIXTURE_DATA(question) *self, long nr, __u32 op,
+			    __u32 rights, __u64 start, __u64 len)
 {
 	struct trace_event e = { 0 };
 
-	EXPECT_EQ(1, mg_trace_count(&self->trace));
-	ASSERT_EQ(1, mg_trace_find(&self->trace, TRACE_MAY_MAP, MEMGATE_MAP,
-				   &e));
+	ASSERT_EQ(0, mg_trace_get(&self->trace, nr, &e));
+	EXPECT_EQ(TRACE_MAY_MAP, e.what);
 	EXPECT_EQ(op, e.op);
 	EXPECT_EQ(rights, e.rights);
 	EXPECT_EQ(start, e.start);
 	EXPECT_EQ(len, e.len);
 	EXPECT_EQ(0, e.answer);
 	expect_common(_metadata, self, &e, getpid());
+}
+
+/* The one question about a mapping since the last reset. */
+static void expect_map(struct __test_metadata *const _metadata,
+		       FIXTURE_DATA(question) *self, __u32 op, __u32 rights,
+		       __u64 start, __u64 len)
+{
+	EXPECT_EQ(1, mg_trace_count(&self->trace));
+	expect_question(_metadata, self, 0, op, rights, start, len);
+	mg_trace_reset(&self->trace);
+}
+
+/* What a new mapping asks: for itself, and for what it may be widened to. */
+static void expect_mmap(struct __test_metadata *const _metadata,
+			FIXTURE_DATA(question) *self, bool shared,
+			__u32 rights, __u64 start, __u64 len)
+{
+	long nr = 0;
+
+	expect_question(_metadata, self, nr++, MEMGATE_OP_MMAP, rights, start,
+			len);
+	if (shared && !(rights & W))
+		expect_question(_metadata, self, nr++, MEMGATE_OP_MPROTECT,
+				rights | R | W, start, len);
+	if (!(rights & X))
+		expect_question(_metadata, self, nr++, MEMGATE_OP_MPROTECT,
+				rights | R | X, start, len);
+	EXPECT_EQ(nr, mg_trace_count(&self->trace));
 	mg_trace_reset(&self->trace);
 }
 
@@ -128,8 +155,8 @@ TEST_F(question, mmap)
 		map = mmap(NULL, HALF, mmaps[i].prot, mmaps[i].flags, self->fd,
 			   HALF);
 		ASSERT_NE(MAP_FAILED, map);
-		expect_map(_metadata, self, MEMGATE_OP_MMAP, mmaps[i].rights,
-			   HALF, HALF);
+		expect_mmap(_metadata, self, mmaps[i].flags & MAP_SHARED,
+			    mmaps[i].rights, HALF, HALF);
 		if (_metadata->exit_code)
 			TH_LOG("mapping for %s", mmaps[i].name);
 		munmap(map, HALF);
@@ -143,7 +170,7 @@ TEST_F(question, mprotect)
 			   MAP_SHARED, 0);
 
 	ASSERT_NE(MAP_FAILED, map);
-	expect_map(_metadata, self, MEMGATE_OP_MMAP, R, 0, MG_LEN);
+	expect_mmap(_metadata, self, true, R, 0, MG_LEN);
 	ASSERT_EQ(0, mprotect(map + HALF, HALF, PROT_READ | PROT_WRITE));
 	expect_map(_metadata, self, MEMGATE_OP_MPROTECT, R | W, HALF, HALF);
 	/* Fewer rights, or the same, are no question. */

@@ -148,4 +148,6 @@ try 'codespell' spelling
 try 'licences: SPDX lines' licences
 try 'no place of one machine' places
 try 'no trailing blanks' white_space
+try 'paths.tbl: table, page and hooks' env KSRC="$linux" \
+	"$top/selftests/paths.sh" static
 echo 1..$n

@@ -148,6 +148,7 @@ struct memgate *memgate_prepare(void);
 void memgate_discard(struct memgate *gate);
 void memgate_shut(struct inode *inode, struct memgate *gate);
 void memgate_unshut(struct inode *inode);
+int memgate_settle(struct inode *inode);
 void memgate_sealed(struct inode *inode);
 int memgate_freeze(struct inode *inode, bool again);
 void memgate_evict(struct inode *inode);
@@ -189,11 +190,6 @@ static inline void memgate_leave(struct memgate_consumer *outer)
 	current->memgate.consumer = outer;
 }
 
-static inline void memgate_mmap_done(void)
-{
-	current->memgate.asked = NULL;
-}
-
 #else /* !CONFIG_MEMGATE */
 
 struct memgate_consumer {
@@ -213,6 +209,11 @@ static inline struct memgate *memgate_prepare(void)
 static inline void memgate_discard(struct memgate *gate) { }
 static inline void memgate_shut(struct inode *inode, struct memgate *gate) { }
 static inline void memgate_unshut(struct inode *inode) { }
+static inline int memgate_settle(struct inode *inode)
+{
+	return 0;
+}
+
 static inline void memgate_sealed(struct inode *inode) { }
 
 static inline int memgate_freeze(struct inode *inode, bool again)
@@ -253,7 +254,6 @@ memgate_enter(struct memgate_consumer *consumer)
 }
 
 static inline void memgate_leave(struct memgate_consumer *outer) { }
-static inline void memgate_mmap_done(void) { }
 
 #endif /* CONFIG_MEMGATE */
 
@@ -279,8 +279,83 @@ static inline int memgate_gup(struct vm_area_struct *vma, struct page *page,
 	return memgate_enabled() ? __memgate_gup(vma, page, flags) : 0;
 }
 
+int __memgate_pin_folios(struct file *file, bool *asked, loff_t pos, u64 len);
+
+/**
+ * memgate_pin_folios - may memfd_pin_folios() hand out this range?
+ * @file: the memfd
+ * @asked: whether this call has asked already; false at its start
+ * @pos: first byte
+ * @len: length in bytes
+ *
+ * Called before pages are allocated for it, and with a reference held to all
+ * of them: see memgate_shut().
+ *
+ * Return: 0 or %-EACCES.
+ */
+static inline int memgate_pin_folios(struct file *file, bool *asked,
+				     loff_t pos, u64 len)
+{
+	return memgate_enabled() ?
+	       __memgate_pin_folios(file, asked, pos, len) : 0;
+}
+
+/* Ways that no class covers: closed on gated memory */
+bool __memgate_closed(struct address_space *mapping, const char *way);
+int __memgate_sva_bind(struct mm_struct *mm);
+
+/**
+ * memgate_closed - refuse an access that no policy can be asked about
+ * @mapping: of the memory
+ * @way: what it is, a word for the tracepoint
+ *
+ * Context: Any, NMI included.
+ * Return: whether the memory is gated.
+ */
+static inline bool memgate_closed(struct address_space *mapping,
+				  const char *way)
+{
+	return memgate_enabled() && __memgate_closed(mapping, way);
+}
+
+static inline bool memgate_closed_vma(struct vm_area_struct *vma,
+				      const char *way)
+{
+	return memgate_enabled() && vma->vm_file &&
+	       __memgate_closed(vma->vm_file->f_mapping, way);
+}
+
+/**
+ * memgate_sva_bind - may a device share the page tables of a process?
+ * @mm: of the process; mm->iommu_mm is set
+ *
+ * A device that walks the page tables of CPUs takes nothing that could be
+ * asked about.
+ *
+ * Context: Takes mmap_lock for reading.
+ * Return: 0; %-EACCES if gated memory is mapped.
+ */
+static inline int memgate_sva_bind(struct mm_struct *mm)
+{
+	return memgate_enabled() ? __memgate_sva_bind(mm) : 0;
+}
+
+/* Fills of userfaultfd: mm/userfaultfd.c */
+int __memgate_userfault(struct vm_area_struct *vma, unsigned long start,
+			unsigned long len);
+
+/*
+ * May %current fill this range, by the userfaultfd of the process that has
+ * it mapped?  The VMA is locked, ctx->map_changing_lock is held.
+ */
+static inline int memgate_userfault(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long len)
+{
+	return memgate_enabled() ? __memgate_userfault(vma, start, len) : 0;
+}
+
 /* CPU mappings; all under mmap_lock held for writing */
-int __memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+int __memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
 			 unsigned long pgoff, unsigned long len);
 unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
 				 struct list_head *uf);
@@ -289,10 +364,13 @@ int __memgate_mprotect(struct vm_area_struct *vma, unsigned long start,
 		       unsigned long end, vm_flags_t newflags);
 int __memgate_mremap(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned long len);
-bool memgate_may_fork(struct vm_area_struct *vma);
+bool __memgate_may_fork(struct vm_area_struct *vma);
 
-/* do_mmap(), before anything is changed */
-static inline int memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+/*
+ * do_mmap(), before anything is changed.  Takes VM_MAYWRITE and VM_MAYEXEC
+ * from @vm_flags where the mapping may not be widened.
+ */
+static inline int memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
 				     unsigned long pgoff, unsigned long len)
 {
 	if (!memgate_enabled() || !file)
@@ -310,12 +388,9 @@ static inline unsigned long memgate_mmap_end(struct file *file,
 					     unsigned long len,
 					     struct list_head *uf)
 {
-	if (!file)
+	if (!memgate_enabled() || !file)
 		return addr;
-	if (memgate_enabled() && !IS_ERR_VALUE(addr))
-		addr = __memgate_mmap_end(addr, len, uf);
-	memgate_mmap_done();
-	return addr;
+	return __memgate_mmap_end(addr, len, uf);
 }
 
 /* f_op->mmap of shmem and hugetlbfs, for whoever calls it from elsewhere */
@@ -341,11 +416,10 @@ static inline int memgate_mremap(struct vm_area_struct *vma,
 	return memgate_enabled() ? __memgate_mremap(vma, addr, len) : 0;
 }
 
-/* dup_mmap(): is the child to be asked about this mapping? */
-static inline bool memgate_gated(struct vm_area_struct *vma)
+/* dup_mmap(): may the child have a copy of this mapping? */
+static inline bool memgate_may_fork(struct vm_area_struct *vma)
 {
-	return memgate_enabled() && vma->vm_file &&
-	       mapping_gated(vma->vm_file->f_mapping);
+	return !memgate_enabled() || __memgate_may_fork(vma);
 }
 
 /* Files: mm/shmem.c and fs/hugetlbfs */

@@ -2,6 +2,9 @@
 /*
  * memgate - the accesses that core mm and the file systems ask about
  */
+#include <linux/iommu.h>
+#include <trace/events/memgate.h>
+
 #include "internal.h"
 
 /* An access of %current that leaves no attachment behind. */
@@ -32,6 +35,11 @@ int __memgate_file(struct inode *inode, u32 rights, loff_t pos, u64 len)
 }
 
 /* CPU mappings */
+
+static bool memgate_gated(struct vm_area_struct *vma)
+{
+	return vma->vm_file && mapping_gated(vma->vm_file->f_mapping);
+}
 
 /*
  * What a mapping gives on the memory itself: writes to a private mapping do
@@ -70,41 +78,94 @@ static int memgate_ask_map(struct inode *inode, enum memgate_map_op op,
 	return ret;
 }
 
+/* In pages of PAGE_SIZE, which linear_page_index() is not for hugetlb. */
+static pgoff_t memgate_vma_index(struct vm_area_struct *vma,
+				 unsigned long addr)
+{
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
 /* The part of a VMA from @addr on. */
 static int memgate_ask_vma(struct vm_area_struct *vma, enum memgate_map_op op,
 			   vm_flags_t vm_flags, unsigned long addr,
 			   unsigned long len)
 {
-	unsigned long pgoff = vma->vm_pgoff;
-
-	pgoff += (addr - vma->vm_start) >> PAGE_SHIFT;
-	return memgate_ask_map(file_inode(vma->vm_file), op, vm_flags, pgoff,
-			       len);
+	return memgate_ask_map(file_inode(vma->vm_file), op, vm_flags,
+			       memgate_vma_index(vma, addr), len);
 }
 
-int __memgate_mmap_begin(struct file *file, vm_flags_t vm_flags,
+/*
+ * What a mapping may never become, of what it is not: with no word to it from
+ * whoever asks for a mapping, it could be widened later, when the policy is
+ * another or when nobody can be asked.
+ */
+static vm_flags_t memgate_may_not(struct inode *inode, vm_flags_t vm_flags,
+				  unsigned long pgoff, unsigned long len)
+{
+	vm_flags_t may_not = 0;
+
+	if ((vm_flags & (VM_SHARED | VM_MAYWRITE | VM_WRITE)) ==
+	    (VM_SHARED | VM_MAYWRITE) &&
+	    memgate_ask_map(inode, MEMGATE_OP_MPROTECT, vm_flags | VM_WRITE,
+			    pgoff, len))
+		may_not |= VM_MAYWRITE;
+	if ((vm_flags & (VM_MAYEXEC | VM_EXEC)) == VM_MAYEXEC &&
+	    memgate_ask_map(inode, MEMGATE_OP_MPROTECT, vm_flags | VM_EXEC,
+			    pgoff, len))
+		may_not |= VM_MAYEXEC;
+	return may_not;
+}
+
+/* May %current map this?  Says what the mapping may never become. */
+static int memgate_ask_mmap(struct inode *inode, vm_flags_t vm_flags,
+			    unsigned long pgoff, unsigned long len,
+			    vm_flags_t *may_not)
+{
+	int ret;
+
+	/* A device walks our page tables, see memgate_sva_bind(). */
+	if (mm_valid_pasid(current->mm) &&
+	    __memgate_closed(inode->i_mapping, "sva"))
+		return -EACCES;
+
+	ret = memgate_ask_map(inode, MEMGATE_OP_MMAP, vm_flags, pgoff, len);
+	if (!ret)
+		*may_not = memgate_may_not(inode, vm_flags, pgoff, len);
+	return ret;
+}
+
+int __memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
 			 unsigned long pgoff, unsigned long len)
 {
 	struct inode *inode = file_inode(file);
+	vm_flags_t may_not;
 	int ret;
 
+	current->memgate.asked = NULL;
 	if (!mapping_gated(inode->i_mapping))
 		return 0;
-	ret = memgate_ask_map(inode, MEMGATE_OP_MMAP, vm_flags, pgoff, len);
-	if (!ret)
-		current->memgate.asked = inode;
-	return ret;
+	ret = memgate_ask_mmap(inode, *vm_flags, pgoff, len, &may_not);
+	if (ret)
+		return ret;
+	*vm_flags &= ~may_not;
+	current->memgate.asked = inode;
+	return 0;
 }
 
 int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma)
 {
 	struct inode *inode = file_inode(file);
+	vm_flags_t may_not;
+	int ret;
 
 	if (!mapping_gated(inode->i_mapping) ||
 	    current->memgate.asked == inode)
 		return 0;
-	return memgate_ask_map(inode, MEMGATE_OP_MMAP, vma->vm_flags,
-			       vma->vm_pgoff, vma->vm_end - vma->vm_start);
+	ret = memgate_ask_mmap(inode, vma->vm_flags, vma->vm_pgoff,
+			       vma->vm_end - vma->vm_start, &may_not);
+	if (!ret)
+		vm_flags_clear(vma, may_not);
+	return ret;
 }
 
 /*
@@ -114,16 +175,25 @@ int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma)
 unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
 				 struct list_head *uf)
 {
-	struct vm_area_struct *vma = vma_lookup(current->mm, addr);
+	const struct inode *asked = current->memgate.asked;
+	struct vm_area_struct *vma;
+	vm_flags_t may_not;
 	int ret;
 
-	if (!vma || !memgate_gated(vma) ||
-	    current->memgate.asked == file_inode(vma->vm_file))
+	current->memgate.asked = NULL;
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	vma = vma_lookup(current->mm, addr);
+	if (!vma || !memgate_gated(vma) || asked == file_inode(vma->vm_file))
 		return addr;
 
-	ret = memgate_ask_vma(vma, MEMGATE_OP_MMAP, vma->vm_flags, addr, len);
-	if (!ret)
+	/* If it was merged, what it was merged with is narrowed as well. */
+	ret = memgate_ask_mmap(file_inode(vma->vm_file), vma->vm_flags,
+			       memgate_vma_index(vma, addr), len, &may_not);
+	if (!ret) {
+		vm_flags_clear(vma, may_not);
 		return addr;
+	}
 	do_munmap(current->mm, addr, len, uf);
 	return ret;
 }
@@ -147,11 +217,36 @@ int __memgate_mremap(struct vm_area_struct *vma, unsigned long addr,
 			       len);
 }
 
-/* May the child that %current forks have a copy of a gated mapping? */
-bool memgate_may_fork(struct vm_area_struct *vma)
+bool __memgate_may_fork(struct vm_area_struct *vma)
 {
-	return !memgate_ask_vma(vma, MEMGATE_OP_FORK, vma->vm_flags,
+	return !memgate_gated(vma) ||
+	       !memgate_ask_vma(vma, MEMGATE_OP_FORK, vma->vm_flags,
 				vma->vm_start, vma->vm_end - vma->vm_start);
+}
+
+/*
+ * A fill writes to a hole of the memfd, or puts what it has into the page
+ * tables.  The process that has it mapped for writing may do that anyway.
+ */
+int __memgate_userfault(struct vm_area_struct *vma, unsigned long start,
+			unsigned long len)
+{
+	bool own = vma->vm_mm == current->mm;
+	struct memgate *gate;
+	int ret;
+
+	if (!memgate_gated(vma) || (own && (vma->vm_flags & VM_WRITE)))
+		return 0;
+	gate = memgate_get_mapping(vma->vm_file->f_mapping);
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	ret = memgate_ask_transient(gate, own ? MEMGATE_OWN_PIN :
+				    MEMGATE_REMOTE, MEMGATE_WRITE,
+				    (u64)memgate_vma_index(vma, start) <<
+				    PAGE_SHIFT, len);
+	memgate_put(gate);
+	/* Other errors mean something to whoever fills. */
+	return ret ? -EACCES : 0;
 }
 
 /* GUP */
@@ -202,8 +297,8 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
 	/* IRQs are off: an RCU read section. */
 	gate = rcu_dereference_check(*memgate_slot(mapping->host),
 				     irqs_disabled());
-	return gate && memgate_attached(gate, consumer,
-					memgate_gup_rights(flags));
+	return gate && !memgate_lacks(gate, consumer,
+				      memgate_gup_rights(flags));
 }
 
 static enum memgate_class memgate_gup_class(struct vm_area_struct *vma,
@@ -217,14 +312,14 @@ static enum memgate_class memgate_gup_class(struct vm_area_struct *vma,
 }
 
 static int memgate_gup_ask(struct memgate *gate, enum memgate_class class,
-			   u64 start, unsigned int flags)
+			   u64 start, u64 len, unsigned int flags)
 {
 	struct memgate_consumer *consumer = current->memgate.consumer;
 	u32 rights = memgate_gup_rights(flags);
 
 	if (in_task() && consumer)
-		return memgate_attach(gate, consumer, rights, start, PAGE_SIZE);
-	return memgate_ask_transient(gate, class, rights, start, PAGE_SIZE);
+		return memgate_attach(gate, consumer, rights, start, len);
+	return memgate_ask_transient(gate, class, rights, start, len);
 }
 
 /*
@@ -258,9 +353,58 @@ int __memgate_gup(struct vm_area_struct *vma, struct page *page,
 		return -EACCES;
 
 	start = folio_pos(folio) + folio_page_idx(folio, page) * PAGE_SIZE;
-	ret = memgate_gup_ask(gate, class, start, flags);
+	ret = memgate_gup_ask(gate, class, start, PAGE_SIZE, flags);
 	memgate_put(gate);
 	return ret ? -EACCES : 0;
+}
+
+int __memgate_pin_folios(struct file *file, bool *asked, loff_t pos, u64 len)
+{
+	struct memgate *gate;
+	int ret;
+
+	if (*asked)
+		return 0;
+	gate = memgate_get_mapping(file->f_mapping);
+	if (IS_ERR_OR_NULL(gate))
+		return PTR_ERR_OR_ZERO(gate);
+	ret = memgate_gup_ask(gate, MEMGATE_OTHER, pos, len, FOLL_WRITE);
+	*asked = !ret;
+	memgate_put(gate);
+	return ret ? -EACCES : 0;
+}
+
+/* Ways that no class covers */
+
+bool __memgate_closed(struct address_space *mapping, const char *way)
+{
+	struct memgate *gate;
+
+	if (!mapping_gated(mapping))
+		return false;
+
+	rcu_read_lock();
+	gate = rcu_dereference(*memgate_slot(mapping->host));
+	trace_memgate_closed(gate ? gate->id : 0, way);
+	rcu_read_unlock();
+	return true;
+}
+
+int __memgate_sva_bind(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+	bool closed = false;
+
+	/* mm->iommu_mm first, the mappings second; pairs with mmap_lock. */
+	mmap_read_lock(mm);
+	for_each_vma(vmi, vma) {
+		closed = memgate_closed_vma(vma, "sva");
+		if (closed)
+			break;
+	}
+	mmap_read_unlock(mm);
+	return closed ? -EACCES : 0;
 }
 
 /* Consumers that do not come by GUP, or come later */

@@ -6,6 +6,9 @@
  */
 #include "internal.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/memgate.h>
+
 /* The classes that some install decides.  RCU or memgate_lock. */
 u64 memgate_decided(struct memgate *gate)
 {
@@ -44,9 +47,37 @@ static int memgate_ask_ops(const struct memgate_ops *ops, struct memgate *gate,
 		       ops->may_map(gate, q->op, q->rights, q->start, q->len) :
 		       -EACCES;
 	return ops->may_attach ?
-	       ops->may_attach(gate, q->consumer, NULL, q->rights, q->start,
+	       ops->may_attach(gate, q->consumer, q->dev, q->rights, q->start,
 			       q->len) :
 	       -EACCES;
+}
+
+/* RCU read section.  @policy: whose answer it is */
+static int memgate_ask_all(struct memgate *gate,
+			   const struct memgate_question *q,
+			   const char **policy)
+{
+	struct memgate_task *task = &current->memgate;
+	u64 class = MEMGATE_CLASS(q->class);
+	struct memgate_install *install;
+	const struct memgate_ops *ops;
+	int ret = -EACCES;
+
+	if (task->asking || !(READ_ONCE(gate->openable) & class))
+		return -EACCES;
+
+	list_for_each_entry_rcu(install, &gate->installs, node) {
+		ops = rcu_dereference(install->ops);
+		if (!(ops->decides & class))
+			continue;
+		*policy = ops->name;
+		task->asking = install;
+		ret = memgate_clamp(memgate_ask_ops(ops, gate, q));
+		task->asking = NULL;
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
 /**
@@ -64,26 +95,12 @@ static int memgate_ask_ops(const struct memgate_ops *ops, struct memgate *gate,
  */
 int memgate_ask(struct memgate *gate, const struct memgate_question *q)
 {
-	struct memgate_task *task = &current->memgate;
-	u64 class = MEMGATE_CLASS(q->class);
-	struct memgate_install *install;
-	const struct memgate_ops *ops;
-	int ret = -EACCES;
-
-	if (task->asking || !(READ_ONCE(gate->openable) & class))
-		return -EACCES;
+	const char *policy = "";
+	int ret;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(install, &gate->installs, node) {
-		ops = rcu_dereference(install->ops);
-		if (!(ops->decides & class))
-			continue;
-		task->asking = install;
-		ret = memgate_clamp(memgate_ask_ops(ops, gate, q));
-		task->asking = NULL;
-		if (ret)
-			break;
-	}
+	ret = memgate_ask_all(gate, q, &policy);
+	trace_memgate_decision(gate, q, policy, ret);
 	rcu_read_unlock();
 	return ret;
 }

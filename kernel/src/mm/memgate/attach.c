@@ -110,25 +110,16 @@ memgate_find(struct memgate *gate, struct memgate_consumer *consumer)
 }
 
 /**
- * memgate_attached - does the consumer have these rights already?
- * @gate: RCU
+ * memgate_lacks - what must a consumer be asked about?
+ * @gate: held, or RCU
  * @consumer: held
- * @rights: enum memgate_rights
+ * @rights: enum memgate_rights that it needs
  *
- * Context: RCU read section; any, IRQs off included.
- * Return: whether it has all of them.
+ * Context: Any, IRQs off included.
+ * Return: 0 if it has all of them, else @rights with what it has.
  */
-bool memgate_attached(struct memgate *gate, struct memgate_consumer *consumer,
-		      u32 rights)
-{
-	struct memgate_attachment *att = memgate_find(gate, consumer);
-
-	return att && !(rights & ~READ_ONCE(att->rights));
-}
-
-/* What it must be asked about for @rights, with what it has; 0: nothing. */
-static u32 memgate_lacks(struct memgate *gate,
-			 struct memgate_consumer *consumer, u32 rights)
+u32 memgate_lacks(struct memgate *gate, struct memgate_consumer *consumer,
+		  u32 rights)
 {
 	struct memgate_attachment *att;
 	u32 has;

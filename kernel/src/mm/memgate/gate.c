@@ -4,12 +4,16 @@
  *
  * Who dies first, and the lock order: Documentation/mm/memgate.rst.
  */
+#include <linux/iommu.h>
 #include <linux/magic.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pid_namespace.h>
 #include <linux/proc_fs.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/xarray.h>
 
 #include "internal.h"
 
@@ -17,6 +21,7 @@
 DEFINE_STATIC_KEY_DEFERRED_FALSE(memgate_key, HZ);
 
 DEFINE_SPINLOCK(memgate_lock);
+LIST_HEAD(memgate_gates);
 
 static atomic64_t memgate_ids;
 
@@ -111,6 +116,7 @@ struct memgate *memgate_prepare(void)
 	refcount_set(&gate->ref, 1);
 	gate->id = atomic64_inc_return(&memgate_ids);
 	gate->openable = ~0ULL;
+	INIT_LIST_HEAD(&gate->node);
 	INIT_LIST_HEAD(&gate->installs);
 	INIT_LIST_HEAD(&gate->attachments);
 	mutex_init(&gate->attach_mutex);
@@ -151,6 +157,100 @@ void memgate_shut(struct inode *inode, struct memgate *gate)
 	synchronize_rcu();
 }
 
+/* Fills hold this lock for one range at a time, and not while they fault. */
+static int memgate_settle_userfault(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_USERFAULTFD
+	struct userfaultfd_ctx *ctx = vma->vm_userfaultfd_ctx.ctx;
+
+	if (ctx) {
+		if (down_write_killable(&ctx->map_changing_lock))
+			return -EBUSY;
+		up_write(&ctx->map_changing_lock);
+	}
+#endif
+	return 0;
+}
+
+static int memgate_settle_mm(struct mm_struct *mm,
+			     struct address_space *mapping,
+			     unsigned long deadline)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+	int ret = 0;
+
+	/* hugetlbfs takes i_rwsem, which is held, under mmap_lock. */
+	while (!mmap_read_trylock(mm))
+		if (time_after(jiffies, deadline) ||
+		    schedule_timeout_killable(1))
+			return -EBUSY;
+	for_each_vma(vmi, vma) {
+		if (!ret && vma->vm_file && vma->vm_file->f_mapping == mapping)
+			ret = memgate_settle_userfault(vma);
+	}
+	mmap_read_unlock(mm);
+	/* See memgate_sva_bind(). */
+	return ret ?: mm_valid_pasid(mm) ? -EBUSY : 0;
+}
+
+/* An address space that maps it and is not in @seen; with two references. */
+static struct mm_struct *memgate_next_mm(struct address_space *mapping,
+					 struct xarray *seen)
+{
+	struct mm_struct *mm = NULL;
+	struct vm_area_struct *vma;
+
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, 0, ULONG_MAX) {
+		if (xa_load(seen, (unsigned long)vma->vm_mm) ||
+		    !mmget_not_zero(vma->vm_mm))
+			continue;
+		mm = vma->vm_mm;
+		mmgrab(mm);
+		break;
+	}
+	i_mmap_unlock_read(mapping);
+	return mm;
+}
+
+/**
+ * memgate_settle - wait for who changes mappings of the inode right now
+ * @inode: the gate has been shut
+ *
+ * mprotect(), mremap(), fork() and fills of userfaultfd ask under a lock that
+ * they hold until they are done.  Whoever can have it after memgate_shut()
+ * knows that they have been done, or have seen the gate.
+ *
+ * Context: i_rwsem held for writing.
+ * Return: 0; %-EBUSY if that takes long, or if a device shares the page
+ *	tables of a process that has it mapped; %-ENOMEM.
+ */
+int memgate_settle(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+	unsigned long deadline = jiffies + HZ / 6;
+	DEFINE_XARRAY(seen);
+	struct mm_struct *mm;
+	unsigned long key;
+	int ret = 0;
+
+	while (!ret && (mm = memgate_next_mm(mapping, &seen))) {
+		ret = memgate_settle_mm(mm, mapping, deadline);
+		mmput_async(mm);
+		/* Its address stays taken as long as it is in there. */
+		if (!ret)
+			ret = xa_err(xa_store(&seen, (unsigned long)mm, mm,
+					      GFP_KERNEL));
+		if (ret)
+			mmdrop(mm);
+	}
+	xa_for_each(&seen, key, mm)
+		mmdrop(mm);
+	xa_destroy(&seen);
+	return ret;
+}
+
 /* Take memgate_shut() back: the seal has failed.  The gate is the caller's. */
 void memgate_unshut(struct inode *inode)
 {
@@ -160,6 +260,19 @@ void memgate_unshut(struct inode *inode)
 	clear_bit(AS_ACCESS_GATED, &inode->i_mapping->flags);
 	gate = rcu_replace_pointer(*slot, NULL, inode_is_locked(inode));
 	RCU_INIT_POINTER(gate->inode, NULL);
+}
+
+/* Sorted: who has stopped at an id can go on from there. */
+static void memgate_list(struct memgate *gate)
+{
+	struct memgate *before;
+
+	spin_lock(&memgate_lock);
+	list_for_each_entry_reverse(before, &memgate_gates, node)
+		if (before->id < gate->id)
+			break;
+	list_add_rcu(&gate->node, &before->node);
+	spin_unlock(&memgate_lock);
 }
 
 /**
@@ -188,6 +301,7 @@ void memgate_sealed(struct inode *inode)
 		mmu_notifier_invalidate_range_end(&range);
 	}
 	i_mmap_unlock_read(mapping);
+	memgate_list(gate);
 	memgate_put(gate);
 }
 
@@ -236,6 +350,7 @@ void memgate_evict(struct inode *inode)
 	mutex_lock(&gate->attach_mutex);
 	spin_lock(&memgate_lock);
 	gate->dead = true;
+	list_del_rcu(&gate->node);
 	spin_unlock(&memgate_lock);
 	mutex_unlock(&gate->attach_mutex);
 	memgate_detach_all(gate);

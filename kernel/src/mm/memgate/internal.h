@@ -17,6 +17,7 @@ struct bpf_link;
  * struct memgate - who may use the memory of one memfd inode
  * @ref: one of the inode, one of every open link, one of every attachment
  * @id: unique and never used again
+ * @node: in memgate_gates, sorted by @id; RCU, changed under memgate_lock
  * @inode: NULL once the inode is dying; RCU protects what is behind it.  No
  *	reference: a gate must not keep the memory of a closed memfd
  * @installs: struct memgate_install in the order in which they are asked;
@@ -36,6 +37,7 @@ struct bpf_link;
 struct memgate {
 	refcount_t		ref;
 	u64			id;
+	struct list_head	node;
 	struct inode __rcu	*inode;
 	struct list_head	installs;
 	struct list_head	attachments;
@@ -91,6 +93,7 @@ struct memgate_attachment {
  * struct memgate_question - what a policy is asked
  * @class: enum memgate_class; decides which members count
  * @consumer: who; not for %MEMGATE_MAP
+ * @dev: the device that will reach the memory, or NULL
  * @op: enum memgate_map_op; only for %MEMGATE_MAP
  * @rights: enum memgate_rights
  * @start: first byte within the memfd
@@ -101,12 +104,15 @@ struct memgate_question {
 	u32			op;
 	u32			rights;
 	struct memgate_consumer	*consumer;
+	struct device		*dev;
 	u64			start;
 	u64			len;
 };
 
 /* The lists and links of all gates.  A leaf lock; changes are rare. */
 extern spinlock_t memgate_lock;
+/* All gates, for whoever wants to see them. */
+extern struct list_head memgate_gates;
 
 /* gate.c */
 struct memgate __rcu **memgate_slot(struct inode *inode);
@@ -122,8 +128,8 @@ void memgate_notify_released(struct memgate *gate);
 u64 memgate_decided(struct memgate *gate);
 
 /* attach.c */
-bool memgate_attached(struct memgate *gate, struct memgate_consumer *consumer,
-		      u32 rights);
+u32 memgate_lacks(struct memgate *gate, struct memgate_consumer *consumer,
+		  u32 rights);
 int memgate_attach(struct memgate *gate, struct memgate_consumer *consumer,
 		   u32 rights, u64 start, u64 len);
 void memgate_detach_all(struct memgate *gate);
