@@ -12,8 +12,8 @@ packages=(
 	# policies, libbpf, bpftool, libmemgate
 	clang-19 llvm-19 libcap-dev libjson-c-dev pkgconf python3-docutils
 	# the test VM and the tests
-	qemu-system-x86 busybox-static liburing-dev libnuma-dev procps iproute2 e2fsprogs
-	util-linux rsync
+	qemu-system-x86 busybox-static liburing-dev procps iproute2 e2fsprogs
+	util-linux rsync libnuma-dev
 	# make style
 	sparse codespell shellcheck
 )

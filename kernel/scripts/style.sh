@@ -37,15 +37,24 @@ files() {	# patterns for find
 }
 
 # In the prepared tree: what checkpatch says depends on a file's path.
-kernel_files() {
-	local list
-	mapfile -t list < <(overlay_files | grep '\.[chS]$')
+kernel_files() {	# checkpatch's option, file ...
 	# Without git, or it wants Python modules to look at SPDX lines.
 	(cd "$linux" && GIT_DIR=/none perl scripts/checkpatch.pl --strict --terse \
-		--no-summary --quiet -f --ignore FILE_PATH_CHANGES "${list[@]}"
+		--no-summary --quiet -f --ignore "$@"
 	 status=$?
 	 rm -f .checkpatch-camelcase.*
 	 exit $status)
+}
+
+all_kernel_files() {
+	local list traces bad=0
+	mapfile -t list < <(overlay_files | grep '\.[chS]$' | grep -v ^include/trace)
+	kernel_files FILE_PATH_CHANGES "${list[@]}" || bad=1
+	# TRACE_EVENT() has a form of its own everywhere.
+	mapfile -t traces < <(overlay_files | grep ^include/trace)
+	kernel_files FILE_PATH_CHANGES,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE \
+		"${traces[@]}" || bad=1
+	return $bad
 }
 
 patches() {
@@ -72,7 +81,7 @@ user_files() {
 # the kernel compile these files again.
 sparse() {
 	local dir=$out/kernel-sparse said stamp=$out/kernel-sparse/.clean now
-	now=$(git_linux ls-files -s mm/memgate include/linux/memgate*.h \
+	now=$(git_linux ls-files -s mm/memgate 'include/*memgate*.h' \
 		include/uapi/linux/memgate.h; git_linux diff HEAD -- mm/memgate include;
 		sha256sum "$objects/.config")
 	[ "$(cat "$stamp" 2>/dev/null)" != "$now" ] || return 0
@@ -138,7 +147,7 @@ white_space() {
 }
 
 echo TAP version 13
-try 'checkpatch --strict: new kernel files' kernel_files
+try 'checkpatch --strict: new kernel files' all_kernel_files
 try 'checkpatch --strict: patches' patches
 try 'checkpatch: form of the other C files' user_files
 try 'sparse and W=1: mm/memgate' sparse

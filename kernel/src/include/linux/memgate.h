@@ -92,6 +92,10 @@ struct memgate_ops {
 	 * @start: first byte of the mapping within the memfd
 	 * @len: length of the mapping in bytes
 	 *
+	 * After an mmap() was allowed it is asked as %MEMGATE_OP_MPROTECT for
+	 * the rights that the mapping has not got: where that is refused, it
+	 * will never get them.
+	 *
 	 * Context: under mmap_lock.  RCU read section.
 	 */
 	int (*may_map)(struct memgate *gate, u32 op, u32 rights,
@@ -190,6 +194,11 @@ static inline void memgate_leave(struct memgate_consumer *outer)
 	current->memgate.consumer = outer;
 }
 
+static inline void memgate_mmap_done(void)
+{
+	current->memgate.asked = NULL;
+}
+
 #else /* !CONFIG_MEMGATE */
 
 struct memgate_consumer {
@@ -254,6 +263,7 @@ memgate_enter(struct memgate_consumer *consumer)
 }
 
 static inline void memgate_leave(struct memgate_consumer *outer) { }
+static inline void memgate_mmap_done(void) { }
 
 #endif /* CONFIG_MEMGATE */
 
@@ -262,21 +272,39 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags);
 int __memgate_gup(struct vm_area_struct *vma, struct page *page,
 		  unsigned int flags);
 
+/* A folio of some other file; RCU read section, or IRQs off */
+static __always_inline bool memgate_no_gate(struct folio *folio)
+{
+	struct address_space *mapping = READ_ONCE(folio->mapping);
+
+	return mapping && !((unsigned long)mapping & PAGE_MAPPING_FLAGS) &&
+	       !folio_test_slab(folio) && !mapping_gated(mapping);
+}
+
 /*
  * May GUP-fast take this folio?  If not, slow GUP asks.  IRQs are off; the
  * caller holds a reference to the folio, and took it before it came here:
  * see memgate_shut().
  */
-static inline bool memgate_gup_fast(struct folio *folio, unsigned int flags)
+static __always_inline bool memgate_gup_fast(struct folio *folio,
+					     unsigned int flags)
 {
-	return !memgate_enabled() || __memgate_gup_fast(folio, flags);
+	return !memgate_enabled() || memgate_no_gate(folio) ||
+	       __memgate_gup_fast(folio, flags);
 }
 
 /* May slow GUP hand out this page, on which it holds a reference? */
-static inline int memgate_gup(struct vm_area_struct *vma, struct page *page,
-			      unsigned int flags)
+static __always_inline int memgate_gup(struct vm_area_struct *vma,
+				       struct page *page, unsigned int flags)
 {
-	return memgate_enabled() ? __memgate_gup(vma, page, flags) : 0;
+	bool no_gate;
+
+	if (!memgate_enabled())
+		return 0;
+	rcu_read_lock();
+	no_gate = memgate_no_gate(page_folio(page));
+	rcu_read_unlock();
+	return no_gate ? 0 : __memgate_gup(vma, page, flags);
 }
 
 int __memgate_pin_folios(struct file *file, bool *asked, loff_t pos, u64 len);
@@ -355,10 +383,10 @@ static inline int memgate_userfault(struct vm_area_struct *vma,
 }
 
 /* CPU mappings; all under mmap_lock held for writing */
-int __memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
-			 unsigned long pgoff, unsigned long len);
-unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
-				 struct list_head *uf);
+int __memgate_mmap_begin(struct file *file, unsigned long len,
+			 vm_flags_t *vm_flags, unsigned long pgoff);
+unsigned long __memgate_mmap_end(struct file *file, unsigned long addr,
+				 unsigned long len, struct list_head *uf);
 int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma);
 int __memgate_mprotect(struct vm_area_struct *vma, unsigned long start,
 		       unsigned long end, vm_flags_t newflags);
@@ -367,15 +395,21 @@ int __memgate_mremap(struct vm_area_struct *vma, unsigned long addr,
 bool __memgate_may_fork(struct vm_area_struct *vma);
 
 /*
- * do_mmap(), before anything is changed.  Takes VM_MAYWRITE and VM_MAYEXEC
- * from @vm_flags where the mapping may not be widened.
+ * do_mmap(), before anything is changed: @addr, or an error.  Takes VM_MAYWRITE
+ * and VM_MAYEXEC from @vm_flags where the mapping may not be widened.
  */
-static inline int memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
-				     unsigned long pgoff, unsigned long len)
+static inline unsigned long memgate_mmap_begin(struct file *file,
+					       unsigned long addr,
+					       unsigned long len,
+					       vm_flags_t *vm_flags,
+					       unsigned long pgoff)
 {
+	int ret;
+
 	if (!memgate_enabled() || !file)
-		return 0;
-	return __memgate_mmap_begin(file, vm_flags, pgoff, len);
+		return addr;
+	ret = __memgate_mmap_begin(file, len, vm_flags, pgoff);
+	return ret ?: addr;
 }
 
 /*
@@ -388,9 +422,12 @@ static inline unsigned long memgate_mmap_end(struct file *file,
 					     unsigned long len,
 					     struct list_head *uf)
 {
-	if (!memgate_enabled() || !file)
+	if (!file)
 		return addr;
-	return __memgate_mmap_end(addr, len, uf);
+	if (memgate_enabled())
+		return __memgate_mmap_end(file, addr, len, uf);
+	memgate_mmap_done();
+	return addr;
 }
 
 /* f_op->mmap of shmem and hugetlbfs, for whoever calls it from elsewhere */

@@ -12,7 +12,7 @@ static int memgate_ask_transient(struct memgate *gate, enum memgate_class kind,
 				 u32 rights, u64 start, u64 len)
 {
 	struct memgate_consumer consumer = { .kind = kind, .task = current };
-	struct memgate_question q = {
+	const struct memgate_question q = {
 		.class = kind, .consumer = &consumer, .rights = rights,
 		.start = start, .len = len,
 	};
@@ -20,17 +20,32 @@ static int memgate_ask_transient(struct memgate *gate, enum memgate_class kind,
 	return memgate_ask(gate, &q);
 }
 
+/* As memgate_get_mapping(), for questions: RCU instead of a reference. */
+static struct memgate *memgate_peek(struct address_space *mapping)
+{
+	struct memgate *gate;
+
+	if (!mapping_gated(mapping))
+		return NULL;
+	gate = rcu_dereference(*memgate_slot(mapping->host));
+	return gate ?: ERR_PTR(-EACCES);
+}
+
 /* Files */
 
 int __memgate_file(struct inode *inode, u32 rights, loff_t pos, u64 len)
 {
-	struct memgate *gate = memgate_get_mapping(inode->i_mapping);
+	struct memgate *gate;
 	int ret;
 
+	rcu_read_lock();
+	gate = memgate_peek(inode->i_mapping);
 	if (IS_ERR_OR_NULL(gate))
-		return PTR_ERR_OR_ZERO(gate);
-	ret = memgate_ask_transient(gate, MEMGATE_FILE, rights, pos, len);
-	memgate_put(gate);
+		ret = PTR_ERR_OR_ZERO(gate);
+	else
+		ret = memgate_ask_transient(gate, MEMGATE_FILE, rights, pos,
+					    len);
+	rcu_read_unlock();
 	return ret;
 }
 
@@ -63,18 +78,22 @@ static int memgate_ask_map(struct inode *inode, enum memgate_map_op op,
 			   vm_flags_t vm_flags, unsigned long pgoff,
 			   unsigned long len)
 {
-	struct memgate_question q = {
+	const struct memgate_question q = {
 		.class = MEMGATE_MAP, .op = op,
 		.rights = memgate_vm_rights(vm_flags),
 		.start = (u64)pgoff << PAGE_SHIFT, .len = len,
 	};
-	struct memgate *gate = memgate_get_mapping(inode->i_mapping);
+
+	struct memgate *gate;
 	int ret;
 
+	rcu_read_lock();
+	gate = memgate_peek(inode->i_mapping);
 	if (IS_ERR_OR_NULL(gate))
-		return PTR_ERR_OR_ZERO(gate);
-	ret = memgate_ask(gate, &q);
-	memgate_put(gate);
+		ret = PTR_ERR_OR_ZERO(gate);
+	else
+		ret = memgate_ask(gate, &q);
+	rcu_read_unlock();
 	return ret;
 }
 
@@ -134,21 +153,27 @@ static int memgate_ask_mmap(struct inode *inode, vm_flags_t vm_flags,
 	return ret;
 }
 
-int __memgate_mmap_begin(struct file *file, vm_flags_t *vm_flags,
-			 unsigned long pgoff, unsigned long len)
+/*
+ * In current->memgate.asked, instead of an inode that was seen without a gate:
+ * there is nothing more to ask about this mapping.  A file that has a gate is
+ * not stacked on another.
+ */
+#define MEMGATE_ASKED	((const struct inode *)ERR_PTR(-EALREADY))
+
+int __memgate_mmap_begin(struct file *file, unsigned long len,
+			 vm_flags_t *vm_flags, unsigned long pgoff)
 {
 	struct inode *inode = file_inode(file);
 	vm_flags_t may_not;
 	int ret;
 
-	current->memgate.asked = NULL;
 	if (!mapping_gated(inode->i_mapping))
 		return 0;
 	ret = memgate_ask_mmap(inode, *vm_flags, pgoff, len, &may_not);
 	if (ret)
 		return ret;
 	*vm_flags &= ~may_not;
-	current->memgate.asked = inode;
+	current->memgate.asked = MEMGATE_ASKED;
 	return 0;
 }
 
@@ -158,33 +183,32 @@ int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma)
 	vm_flags_t may_not;
 	int ret;
 
-	if (!mapping_gated(inode->i_mapping) ||
-	    current->memgate.asked == inode)
+	if (current->memgate.asked == MEMGATE_ASKED)
+		return 0;
+	current->memgate.asked = inode;
+	if (!mapping_gated(inode->i_mapping))
 		return 0;
 	ret = memgate_ask_mmap(inode, vma->vm_flags, vma->vm_pgoff,
 			       vma->vm_end - vma->vm_start, &may_not);
-	if (!ret)
-		vm_flags_clear(vma, may_not);
-	return ret;
+	if (ret)
+		return ret;
+	vm_flags_clear(vma, may_not);
+	current->memgate.asked = MEMGATE_ASKED;
+	return 0;
 }
 
 /*
  * mmap_lock is held for writing since before the mapping was made, so no
  * thread has touched it.
  */
-unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
-				 struct list_head *uf)
+static unsigned long memgate_mmap_again(unsigned long addr, unsigned long len,
+					struct list_head *uf)
 {
-	const struct inode *asked = current->memgate.asked;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = vma_lookup(current->mm, addr);
 	vm_flags_t may_not;
 	int ret;
 
-	current->memgate.asked = NULL;
-	if (IS_ERR_VALUE(addr))
-		return addr;
-	vma = vma_lookup(current->mm, addr);
-	if (!vma || !memgate_gated(vma) || asked == file_inode(vma->vm_file))
+	if (!vma || !memgate_gated(vma))
 		return addr;
 
 	/* If it was merged, what it was merged with is narrowed as well. */
@@ -196,6 +220,23 @@ unsigned long __memgate_mmap_end(unsigned long addr, unsigned long len,
 	}
 	do_munmap(current->mm, addr, len, uf);
 	return ret;
+}
+
+unsigned long __memgate_mmap_end(struct file *file, unsigned long addr,
+				 unsigned long len, struct list_head *uf)
+{
+	const struct inode *seen = current->memgate.asked;
+
+	memgate_mmap_done();
+	if (IS_ERR_VALUE(addr) || seen == MEMGATE_ASKED)
+		return addr;
+	/* Nothing was seen of a mapping that was merged with an older one. */
+	if (!seen)
+		seen = file_inode(file);
+	/* Sealed meanwhile? */
+	if (!mapping_gated(seen->i_mapping))
+		return addr;
+	return memgate_mmap_again(addr, len, uf);
 }
 
 int __memgate_mprotect(struct vm_area_struct *vma, unsigned long start,
@@ -279,7 +320,6 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
 {
 	struct memgate_consumer *consumer = current->memgate.consumer;
 	struct address_space *mapping;
-	struct memgate *gate;
 
 	if (flags & FOLL_NOGATE)
 		return true;
@@ -292,13 +332,9 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
 		return false;
 	if (!mapping_gated(mapping))
 		return true;
-	if (!in_task() || !consumer)
-		return false;
-	/* IRQs are off: an RCU read section. */
-	gate = rcu_dereference_check(*memgate_slot(mapping->host),
-				     irqs_disabled());
-	return gate && !memgate_lacks(gate, consumer,
-				      memgate_gup_rights(flags));
+	return consumer && in_task() &&
+	       memgate_attached(consumer, mapping->host,
+				memgate_gup_rights(flags));
 }
 
 static enum memgate_class memgate_gup_class(struct vm_area_struct *vma,

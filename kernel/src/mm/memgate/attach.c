@@ -109,17 +109,9 @@ memgate_find(struct memgate *gate, struct memgate_consumer *consumer)
 	return NULL;
 }
 
-/**
- * memgate_lacks - what must a consumer be asked about?
- * @gate: held, or RCU
- * @consumer: held
- * @rights: enum memgate_rights that it needs
- *
- * Context: Any, IRQs off included.
- * Return: 0 if it has all of them, else @rights with what it has.
- */
-u32 memgate_lacks(struct memgate *gate, struct memgate_consumer *consumer,
-		  u32 rights)
+/* What it must be asked about for @rights, with what it has; 0: nothing. */
+static u32 memgate_lacks(struct memgate *gate,
+			 struct memgate_consumer *consumer, u32 rights)
 {
 	struct memgate_attachment *att;
 	u32 has;
@@ -129,6 +121,26 @@ u32 memgate_lacks(struct memgate *gate, struct memgate_consumer *consumer,
 	has = att ? READ_ONCE(att->rights) : 0;
 	rcu_read_unlock();
 	return rights & ~has ? rights | has : 0;
+}
+
+/**
+ * memgate_attached - has a consumer the memory of an inode?
+ * @consumer: held
+ * @inode: what a folio belongs to
+ * @rights: enum memgate_rights that it needs
+ *
+ * Context: RCU read section, or IRQs off.
+ */
+bool memgate_attached(struct memgate_consumer *consumer,
+		      const struct inode *inode, u32 rights)
+{
+	struct memgate_attachment *att;
+
+	list_for_each_entry_rcu(att, &consumer->attachments, of_consumer,
+				irqs_disabled())
+		if (rcu_access_pointer(att->gate->inode) == inode)
+			return !(rights & ~READ_ONCE(att->rights));
+	return false;
 }
 
 /* Under attach_mutex.  Takes over @att, unless it finds one. */

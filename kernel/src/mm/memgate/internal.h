@@ -128,8 +128,8 @@ void memgate_notify_released(struct memgate *gate);
 u64 memgate_decided(struct memgate *gate);
 
 /* attach.c */
-u32 memgate_lacks(struct memgate *gate, struct memgate_consumer *consumer,
-		  u32 rights);
+bool memgate_attached(struct memgate_consumer *consumer,
+		      const struct inode *inode, u32 rights);
 int memgate_attach(struct memgate *gate, struct memgate_consumer *consumer,
 		   u32 rights, u64 start, u64 len);
 void memgate_detach_all(struct memgate *gate);

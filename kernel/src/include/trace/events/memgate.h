@@ -6,44 +6,26 @@
 #define _TRACE_MEMGATE_H
 
 #include <linux/tracepoint.h>
-#include <uapi/linux/memgate.h>
 
 struct memgate;
 struct memgate_question;
 
-#define MEMGATE_CLASSES			\
-	EM(MEMGATE_MAP, "MAP")			\
-	EM(MEMGATE_FILE, "FILE")		\
-	EM(MEMGATE_OWN_PIN, "OWN_PIN")		\
-	EM(MEMGATE_OWN_LONGTERM, "OWN_LONGTERM") \
-	EM(MEMGATE_REMOTE, "REMOTE")		\
-	EM(MEMGATE_OTHER, "OTHER")		\
-	EM(MEMGATE_KVM, "KVM")			\
-	EM(MEMGATE_VFIO, "VFIO")		\
-	EM(MEMGATE_IOMMUFD, "IOMMUFD")		\
-	EM(MEMGATE_RDMA, "RDMA")		\
-	EM(MEMGATE_VDPA, "VDPA")		\
-	EM(MEMGATE_VHOST, "VHOST")		\
-	EM(MEMGATE_IO_URING, "IO_URING")	\
-	EM(MEMGATE_XDP, "XDP")			\
-	EMe(MEMGATE_DMABUF, "DMABUF")
+/* The values of enum memgate_class, memgate_map_op and memgate_rights. */
+#define memgate_class_name(class)					\
+	__print_symbolic(class, { 0, "MAP" }, { 1, "FILE" },		\
+			 { 2, "OWN_PIN" }, { 3, "OWN_LONGTERM" },	\
+			 { 4, "REMOTE" }, { 5, "OTHER" }, { 6, "KVM" },	\
+			 { 7, "VFIO" }, { 8, "IOMMUFD" }, { 9, "RDMA" }, \
+			 { 10, "VDPA" }, { 11, "VHOST" },		\
+			 { 12, "IO_URING" }, { 13, "XDP" }, { 14, "DMABUF" })
 
-#define MEMGATE_OPS			\
-	EM(MEMGATE_OP_MMAP, "mmap")		\
-	EM(MEMGATE_OP_MPROTECT, "mprotect")	\
-	EM(MEMGATE_OP_MREMAP, "mremap")		\
-	EMe(MEMGATE_OP_FORK, "fork")
+#define memgate_op_name(op)						\
+	__print_symbolic(op, { 0, "mmap" }, { 1, "mprotect" },		\
+			 { 2, "mremap" }, { 3, "fork" })
 
-#undef EM
-#undef EMe
-#define EM(a, b) TRACE_DEFINE_ENUM(a);
-#define EMe(a, b) TRACE_DEFINE_ENUM(a);
-MEMGATE_CLASSES
-MEMGATE_OPS
-#undef EM
-#undef EMe
-#define EM(a, b) { a, b },
-#define EMe(a, b) { a, b }
+#define memgate_rights_names(rights)					\
+	__print_flags(rights, "|", { 1, "READ" }, { 2, "WRITE" },	\
+		      { 4, "EXEC" })
 
 /**
  * memgate_decision - a question and its answer
@@ -89,11 +71,9 @@ TRACE_EVENT(memgate_decision,
 
 	TP_printk("gate=%llu class=%s op=%s rights=%s start=%#llx len=%#llx consumer=%llu pid=%d dev=%s policy=%s ret=%d",
 		  __entry->gate,
-		  __print_symbolic(__entry->class, MEMGATE_CLASSES),
-		  __entry->class == MEMGATE_MAP ?
-		  __print_symbolic(__entry->op, MEMGATE_OPS) : "",
-		  __print_flags(__entry->rights, "|",
-				{ 1, "READ" }, { 2, "WRITE" }, { 4, "EXEC" }),
+		  memgate_class_name(__entry->class),
+		  __entry->class ? "" : memgate_op_name(__entry->op),
+		  memgate_rights_names(__entry->rights),
 		  __entry->start, __entry->len, __entry->consumer,
 		  __entry->pid, __get_str(dev), __get_str(policy),
 		  __entry->ret)
@@ -120,9 +100,6 @@ TRACE_EVENT(memgate_closed,
 
 	TP_printk("gate=%llu way=%s", __entry->gate, __get_str(way))
 );
-
-#undef EM
-#undef EMe
 
 #endif /* _TRACE_MEMGATE_H */
 
