@@ -429,8 +429,8 @@ bool __memgate_closed(struct address_space *mapping, const char *way)
 int __memgate_sva_bind(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
 	bool closed = false;
+	VMA_ITERATOR(vmi, mm, 0);
 
 	/* mm->iommu_mm first, the mappings second; pairs with mmap_lock. */
 	mmap_read_lock(mm);

@@ -130,6 +130,7 @@ static u32 memgate_lacks(struct memgate *gate,
  * @rights: enum memgate_rights that it needs
  *
  * Context: RCU read section, or IRQs off.
+ * Return: whether it has all of them.
  */
 bool memgate_attached(struct memgate_consumer *consumer,
 		      const struct inode *inode, u32 rights)

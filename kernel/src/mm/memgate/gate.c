@@ -177,8 +177,8 @@ static int memgate_settle_mm(struct mm_struct *mm,
 			     unsigned long deadline)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
 	int ret = 0;
+	VMA_ITERATOR(vmi, mm, 0);
 
 	/* hugetlbfs takes i_rwsem, which is held, under mmap_lock. */
 	while (!mmap_read_trylock(mm))
