@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * File access that is more than one call: loop devices over the memfd, holes
- * through a mapping, and the memfd as a program.
+ * File access that is more than one call: loop devices over the memfd and
+ * holes through a mapping.
  */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/ioctl.h>
 
 #include "kselftest_harness.h"
 #include "mediated.h"
@@ -61,6 +60,19 @@ static long try_loop_write(int fd, long arg)
 	return n < 0 ? -errno : n == MG_BYTES ? 0 : -EIO;
 }
 
+/* Discards the second half of the disk: a hole in the memfd. */
+static long loop_hole(long arg, unsigned long request)
+{
+	uint64_t range[2] = { MG_HUGE_SIZE, MG_HUGE_SIZE };
+
+	return ioctl(disks[MG_ARG_AGE(arg)], request, range) ? -errno : 0;
+}
+
+static long try_loop_discard(int fd, long arg)
+{
+	return loop_hole(arg, BLKDISCARD);
+}
+
 static long map_it(int fd, long arg)
 {
 	char **map = &maps[MG_ARG_AGE(arg)];
@@ -88,22 +100,7 @@ static bool hole_punched(const char *map)
 	return !p[0] && !memcmp(p, p + 1, MG_HUGE_SIZE - 1);
 }
 
-FIXTURE(more) {
-	struct mg_scene scene;
-};
-
-MG_MEM_VARIANTS(more);
-
-FIXTURE_SETUP(more)
-{
-	mg_scene_up(_metadata, &self->scene, variant->mem);
-}
-
-FIXTURE_TEARDOWN(more)
-{
-	mg_scene_down(&self->scene);
-	mg_peer_stop(&self->scene.peer);
-}
+MG_SCENE_FIXTURE(more)
 
 #define MORE_TEST(name, set_up, errno_seen, ...)			\
 	TEST_F_TIMEOUT(more, name, 60)					\
@@ -123,120 +120,8 @@ FIXTURE_TEARDOWN(more)
 MORE_TEST(loop_read, loop_read_only, EIO, .lacks = 1 << MG_HUGETLB)
 MORE_TEST(loop_write, loop_writable, EIO, .changed = mg_marked,
 	  .lacks = 1 << MG_HUGETLB)
+MORE_TEST(loop_discard, loop_writable, EIO, .changed = hole_punched,
+	  .lacks = 1 << MG_HUGETLB)
 MORE_TEST(madv_remove, map_it, EACCES, .changed = hole_punched)
-
-/* Programs ******************************************************************/
-
-FIXTURE(exec) {
-	int fd;
-};
-
-FIXTURE_VARIANT(exec) {
-	enum mg_mem mem;
-};
-
-/* hugetlbfs cannot be written as a program is, and ELF wants small pages. */
-FIXTURE_VARIANT_ADD(exec, page_4k) { .mem = MG_4K };
-FIXTURE_VARIANT_ADD(exec, thp) { .mem = MG_THP };
-
-static long copy_program(const char *path, int to)
-{
-	int from = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	char *map;
-	long ret;
-
-	if (from < 0 || fstat(from, &st))
-		return -errno;
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, from, 0);
-	close(from);
-	if (map == MAP_FAILED)
-		return -errno;
-	ret = pwrite(to, map, st.st_size, 0) == st.st_size ? 0 : -EIO;
-	munmap(map, st.st_size);
-	return ret;
-}
-
-FIXTURE_SETUP(exec)
-{
-	self->fd = mg_memfd(variant->mem, MG_LEN);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, copy_program("/bin/true", self->fd));
-}
-
-FIXTURE_TEARDOWN(exec)
-{
-	close(self->fd);
-}
-
-/*
- * 0: it ran; -errno: execveat() said so; -ECHILD: it was killed on the way,
- * after the point of no return.
- */
-static long run_program(int fd)
-{
-	char *argv[] = { "true", NULL }, *envp[] = { NULL };
-	volatile int err = 0;
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = vfork();
-	if (!pid) {
-		syscall(__NR_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
-		err = errno;
-		_exit(1);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -errno;
-	return err ? -err : status ? -ECHILD : 0;
-}
-
-/* Reading the program is class FILE, mapping it class MAP: it needs both. */
-TEST_F(exec, program)
-{
-	static const struct {
-		uint64_t classes;
-		long expected;
-	} cases[] = {
-		{ MEMGATE_CLASS(MEMGATE_FILE) | MEMGATE_CLASS(MEMGATE_MAP), 0 },
-		{ MEMGATE_CLASS(MEMGATE_FILE), -ECHILD },
-		{ MEMGATE_CLASS(MEMGATE_MAP), -EACCES },
-	};
-	struct mg_policy allow, deny, answer;
-	int link;
-	size_t i;
-
-	ASSERT_EQ(0, run_program(self->fd));
-	ASSERT_EQ(0, mg_seal(self->fd)) {
-		TH_LOG("seal: %s", strerror(errno));
-	}
-	EXPECT_EQ(-EACCES, run_program(self->fd));
-	mg_load(_metadata, &allow, "allow");
-	mg_load(_metadata, &deny, "deny");
-	link = mg_install(&allow, self->fd);
-	ASSERT_LE(0, link);
-	EXPECT_EQ(0, run_program(self->fd));
-	ASSERT_EQ(0, mg_link_update(link, deny.map_fd));
-	EXPECT_EQ(-EACCES, run_program(self->fd));
-	ASSERT_EQ(0, mg_link_update(link, allow.map_fd));
-	EXPECT_EQ(0, run_program(self->fd));
-
-	mg_load(_metadata, &answer, "answer");
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		int fd = mg_memfd(variant->mem, MG_LEN), one;
-
-		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, copy_program("/bin/true", fd));
-		ASSERT_EQ(0, mg_param(&answer, "allow_classes",
-				      cases[i].classes));
-		one = mg_install(&answer, fd);
-		ASSERT_LE(0, one);
-		EXPECT_EQ(cases[i].expected, run_program(fd));
-		close(one);
-		close(fd);
-	}
-	close(link);
-}
 
 TEST_HARNESS_MAIN

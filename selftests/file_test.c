@@ -1,72 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * File access: class FILE.  Everything that moves bytes between the page
- * cache of a memfd and somewhere else, or destroys them, without a mapping.
- * What only tells sizes stays open.
+ * File access: class FILE.  What moves bytes between the page cache of a memfd
+ * and a buffer, or destroys them, without a mapping.  From file to file is in
+ * splice_test.c; what only tells sizes stays open and is in own_use_test.c.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
-#include <linux/loop.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "mediated.h"
-
-/* hugetlbfs has neither write nor splice; its reads and falloc are its own. */
-#define NOT_HUGETLB	(1 << MG_HUGETLB)
-
-/* The files of this process: as it got it, and opened after the seal. */
-static int files[MG_AGES] = { -1, -1 };
-static char buf[MG_BYTES] __attribute__((aligned(4096)));
-
-static int file_of(long arg)
-{
-	return files[MG_ARG_AGE(arg)];
-}
-
-static long open_file(int fd, long arg)
-{
-	int *file = &files[MG_ARG_AGE(arg)];
-
-	if (*file >= 0)
-		close(*file);
-	*file = MG_ARG_AGE(arg) == MG_OLD ? fcntl(fd, F_DUPFD_CLOEXEC, 0) :
-					     mg_reopen(fd, O_RDWR);
-	return *file < 0 ? -errno : 0;
-}
-
-/* A read is good if all bytes came and are those of the place. */
-static long good_read(ssize_t n)
-{
-	if (n < 0)
-		return mg_matches(buf, MG_AT, 64) ? -ENOTRECOVERABLE : -errno;
-	return n == MG_BYTES && mg_matches(buf, MG_AT, MG_BYTES) ? 0 : -EBADMSG;
-}
-
-static long good_write(ssize_t n)
-{
-	return n == MG_BYTES ? 0 : n < 0 ? -errno : -EBADMSG;
-}
-
-static void wipe(void)
-{
-	memset(buf, 0, sizeof(buf));
-}
-
-static void mark(void)
-{
-	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
-}
+#include "file_util.h"
 
 /* The file position is shared with the other process: always set it. */
 static long try_read(int fd, long arg)
@@ -101,6 +51,26 @@ static long try_preadv2(int fd, long arg)
 	return good_read(preadv2(file_of(arg), halves, 2, MG_AT, 0));
 }
 
+/* No memfd reads without waiting: must not appear unmediated. */
+static long try_preadv2_nowait(int fd, long arg)
+{
+	wipe();
+	return good_read(preadv2(file_of(arg), halves, 2, MG_AT, RWF_NOWAIT));
+}
+
+static long try_read_direct(int fd, long arg)
+{
+	int direct = mg_reopen(file_of(arg), O_RDONLY | O_DIRECT);
+	long ret;
+
+	wipe();
+	if (direct < 0)
+		return -errno;
+	ret = good_read(pread(direct, buf, MG_BYTES, MG_AT));
+	close(direct);
+	return ret;
+}
+
 static long try_write(int fd, long arg)
 {
 	mark();
@@ -119,134 +89,6 @@ static long try_pwritev2(int fd, long arg)
 {
 	mark();
 	return good_write(pwritev2(file_of(arg), halves, 2, MG_AT, 0));
-}
-
-static long try_splice_from(int fd, long arg)
-{
-	loff_t off = MG_AT;
-	long ret;
-	ssize_t n;
-	int p[2];
-
-	wipe();
-	if (pipe(p))
-		return -errno;
-	n = splice(file_of(arg), &off, p[1], NULL, MG_BYTES, SPLICE_F_NONBLOCK);
-	ret = n < 0 ? -errno : good_read(read(p[0], buf, MG_BYTES));
-	close(p[0]);
-	close(p[1]);
-	return ret;
-}
-
-/* tee() copies references, so it may only ever see what splice() got. */
-static long try_splice_tee(int fd, long arg)
-{
-	loff_t off = MG_AT;
-	int p[2], q[2];
-	ssize_t n;
-	long ret;
-
-	wipe();
-	if (pipe(p) || pipe(q))
-		return -errno;
-	n = splice(file_of(arg), &off, p[1], NULL, MG_BYTES, SPLICE_F_NONBLOCK);
-	ret = n < 0 ? -errno : 0;
-	if (n >= 0) {
-		n = tee(p[0], q[1], MG_BYTES, SPLICE_F_NONBLOCK);
-		ret = n < 0 ? -errno : good_read(read(q[0], buf, MG_BYTES));
-	}
-	close(p[0]);
-	close(p[1]);
-	close(q[0]);
-	close(q[1]);
-	return ret;
-}
-
-static long try_splice_to(int fd, long arg)
-{
-	loff_t off = MG_AT;
-	long ret;
-	int p[2];
-
-	mark();
-	if (pipe(p))
-		return -errno;
-	if (write(p[1], buf, MG_BYTES) != MG_BYTES)
-		return -EIO;
-	ret = good_write(splice(p[0], NULL, file_of(arg), &off, MG_BYTES,
-				SPLICE_F_NONBLOCK));
-	close(p[0]);
-	close(p[1]);
-	return ret;
-}
-
-/* An ordinary memfd that has the bytes of @text, or is empty. */
-static int plain_memfd(const char *text)
-{
-	int fd = memfd_create("plain", MFD_CLOEXEC);
-
-	if (fd >= 0 && text && write(fd, text, MG_BYTES) != MG_BYTES) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static long try_sendfile_from(int fd, long arg)
-{
-	int out = plain_memfd(NULL);
-	off_t off = MG_AT;
-	ssize_t n;
-	long ret;
-
-	wipe();
-	n = sendfile(out, file_of(arg), &off, MG_BYTES);
-	ret = n < 0 ? -errno : good_read(pread(out, buf, MG_BYTES, 0));
-	close(out);
-	return ret;
-}
-
-static long try_sendfile_to(int fd, long arg)
-{
-	off_t off = 0;
-	int in;
-	long ret;
-
-	mark();
-	in = plain_memfd(buf);
-	if (lseek(file_of(arg), MG_AT, SEEK_SET) != MG_AT)
-		return -ESPIPE;
-	ret = good_write(sendfile(file_of(arg), in, &off, MG_BYTES));
-	close(in);
-	return ret;
-}
-
-static long try_copy_from(int fd, long arg)
-{
-	loff_t in_off = MG_AT, out_off = 0;
-	int out = plain_memfd(NULL);
-	ssize_t n;
-	long ret;
-
-	wipe();
-	n = copy_file_range(file_of(arg), &in_off, out, &out_off, MG_BYTES, 0);
-	ret = n < 0 ? -errno : good_read(pread(out, buf, MG_BYTES, 0));
-	close(out);
-	return ret;
-}
-
-static long try_copy_to(int fd, long arg)
-{
-	loff_t in_off = 0, out_off = MG_AT;
-	int in;
-	long ret;
-
-	mark();
-	in = plain_memfd(buf);
-	ret = good_write(copy_file_range(in, &in_off, file_of(arg), &out_off,
-					 MG_BYTES, 0));
-	close(in);
-	return ret;
 }
 
 static long try_aio(int fd, long arg, int opcode)
@@ -416,51 +258,17 @@ static long try_grow(int fd, long arg)
 	return ftruncate(file_of(arg), MG_LEN) ? -errno : 0;
 }
 
-FIXTURE(file) {
-	struct mg_scene scene;
-};
-
-MG_MEM_VARIANTS(file);
-
-FIXTURE_SETUP(file)
-{
-	mg_scene_up(_metadata, &self->scene, variant->mem);
-}
-
-FIXTURE_TEARDOWN(file)
-{
-	mg_scene_down(&self->scene);
-	mg_peer_stop(&self->scene.peer);
-}
-
-#define FILE_TEST(name, ...)						\
-	TEST_F_TIMEOUT(file, name, 60)					\
-	{								\
-		static const struct mg_access access = {		\
-			.class = MEMGATE_FILE,				\
-			.prepare = open_file,				\
-			.attempt = try_##name,				\
-			.refused = EACCES,				\
-			__VA_ARGS__					\
-		};							\
-									\
-		mg_mediated(_metadata, &self->scene, &access);		\
-	}
+MG_SCENE_FIXTURE(file)
 
 FILE_TEST(read)
 FILE_TEST(pread)
 FILE_TEST(readv)
 FILE_TEST(preadv2)
+FILE_TEST(preadv2_nowait, .lacks = NONE_HAS_IT)
+FILE_TEST(read_direct, .lacks = NOT_HUGETLB)
 FILE_TEST(write, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(pwrite, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(pwritev2, .changed = mg_marked, .lacks = NOT_HUGETLB)
-FILE_TEST(splice_from, .lacks = NOT_HUGETLB)
-FILE_TEST(splice_tee, .lacks = NOT_HUGETLB)
-FILE_TEST(splice_to, .changed = mg_marked, .lacks = NOT_HUGETLB)
-FILE_TEST(sendfile_from, .lacks = NOT_HUGETLB)
-FILE_TEST(sendfile_to, .changed = mg_marked, .lacks = NOT_HUGETLB)
-FILE_TEST(copy_from, .lacks = NOT_HUGETLB)
-FILE_TEST(copy_to, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(aio_read)
 FILE_TEST(aio_write, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(uring_read)
@@ -468,11 +276,11 @@ FILE_TEST(uring_read_async)
 FILE_TEST(uring_write, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(uring_write_async, .changed = mg_marked, .lacks = NOT_HUGETLB)
 FILE_TEST(punch, .changed = hole_punched)
-FILE_TEST(fallocate)
-FILE_TEST(zero_range, .lacks = 1 << MG_4K | 1 << MG_THP | 1 << MG_HUGETLB)
+FILE_TEST(fallocate, .rights = MEMGATE_WRITE)
+FILE_TEST(zero_range, .lacks = NONE_HAS_IT)
 FILE_TEST(ftruncate, .changed = hole_punched)
 FILE_TEST(truncate, .changed = hole_punched)
 FILE_TEST(o_trunc, .changed = hole_punched)
-FILE_TEST(grow)
+FILE_TEST(grow, .rights = MEMGATE_WRITE)
 
 TEST_HARNESS_MAIN

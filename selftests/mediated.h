@@ -7,11 +7,15 @@
  *	no gate			succeeds, with the right bytes
  *	sealed, no policy	refused
  *	policy "allow"		succeeds
+ *	updated to "read_only"	succeeds if it only reads
  *	updated to "deny"	refused
+ *	"read_only" again	as before, now also with a set-up under it
  *	only its class allowed	succeeds
  *	all other classes	refused
  *
- * Refused means also that nothing was read and nothing changed.
+ * Refused means also that nothing was read and nothing changed.  A set-up may
+ * be an access of its own, which the gate refuses in some of these states:
+ * then there is nothing new to try.
  *
  * Include after kselftest_harness.h.
  */
@@ -49,6 +53,11 @@ struct mg_access {
 	int refused;
 	/* For an access that changes memory: did it? */
 	bool (*changed)(const char *map);
+	/*
+	 * Rights that it asks for besides MEMGATE_READ; MEMGATE_WRITE goes
+	 * without saying where there is @changed.
+	 */
+	unsigned int rights;
 	/* Kinds of memory, 1 << mem, that have no such access at all. */
 	unsigned int lacks;
 };
@@ -58,6 +67,7 @@ static __attribute__((constructor)) void mg_preload(void)
 	mg_policy_preload("allow");
 	mg_policy_preload("deny");
 	mg_policy_preload("answer");
+	mg_policy_preload("read_only");
 }
 
 struct mg_scene {
@@ -66,6 +76,20 @@ struct mg_scene {
 	char *map;		/* the owner's mapping, older than the seal */
 	struct mg_peer peer;
 };
+
+/* A fixture that is a scene in each kind of memory. */
+#define MG_SCENE_FIXTURE(name)						\
+	FIXTURE(name) { struct mg_scene scene; };			\
+	MG_MEM_VARIANTS(name);						\
+	FIXTURE_SETUP(name)						\
+	{								\
+		mg_scene_up(_metadata, &self->scene, variant->mem);	\
+	}								\
+	FIXTURE_TEARDOWN(name)						\
+	{								\
+		mg_scene_down(&self->scene);				\
+		mg_peer_stop(&self->scene.peer);			\
+	}
 
 static inline bool mg_marked(const char *map)
 {
@@ -86,7 +110,7 @@ static inline void mg_scene_up(struct __test_metadata *const _metadata,
 	s->map = mg_map(mem, s->fd, MG_LEN, PROT_READ | PROT_WRITE,
 			MAP_SHARED, 0);
 	ASSERT_NE(MAP_FAILED, s->map);
-	ASSERT_TRUE(mg_matches(s->map, 0, MG_LEN));
+	ASSERT_TRUE(mg_pages_match(s->map, 0, MG_LEN));
 	ASSERT_EQ(mg_page_size(mem), mg_mapped_page_size(s->map));
 }
 
@@ -108,19 +132,24 @@ static inline long mg_run(struct mg_scene *s, bool peer, mg_peer_fn fn,
 	return peer ? mg_peer_call(&s->peer, fn, s->fd, arg) : fn(s->fd, arg);
 }
 
+/* 0: both processes have what @age stands for; or how one has failed. */
+static inline long mg_set_up(struct mg_scene *s, const struct mg_access *a,
+			     enum mg_age age)
+{
+	long ret = mg_run(s, false, a->prepare, age);
+	long of_peer = mg_run(s, true, a->prepare, age);
+
+	return ret ? ret : of_peer;
+}
+
 static inline void mg_prepare(struct __test_metadata *const _metadata,
 			      struct mg_scene *s, const struct mg_access *a,
 			      enum mg_age age)
 {
-	long ret;
-	int peer;
+	long ret = mg_set_up(s, a, age);
 
-	for (peer = 0; peer < 2; peer++) {
-		ret = mg_run(s, peer, a->prepare, age);
-		EXPECT_TRUE(!ret || a->lacks & (1 << s->mem)) {
-			TH_LOG("%s: set-up failed: %s", peer ? "peer" : "owner",
-			       strerror(-ret));
-		}
+	EXPECT_TRUE(!ret || a->lacks & (1 << s->mem)) {
+		TH_LOG("set-up failed: %s", strerror(-ret));
 	}
 }
 
@@ -151,12 +180,24 @@ static inline void mg_try(struct __test_metadata *const _metadata,
 			if (changed)
 				mg_fill(s->map, 0, MG_LEN);
 			EXPECT_TRUE(mg_matches(s->map, 0, 0x10000) &&
-				    mg_matches(s->map + MG_HUGE_SIZE,
-					       MG_HUGE_SIZE, 0x10000)) {
+				    mg_pages_match(s->map, 0, MG_LEN)) {
 				TH_LOG("%s: wrong bytes in the memfd", state);
 			}
 		}
 	}
+}
+
+/* The same, and the later attempts by what can be set up in this state. */
+static inline void mg_try_new(struct __test_metadata *const _metadata,
+			      struct mg_scene *s, const struct mg_access *a,
+			      int expected, const char *state)
+{
+	long ret = mg_set_up(s, a, MG_NEW);
+
+	EXPECT_TRUE(!ret || ret == -EACCES || a->lacks & (1 << s->mem)) {
+		TH_LOG("%s: set-up failed: %s", state, strerror(-ret));
+	}
+	mg_try(_metadata, s, a, ret ? MG_OLD : MG_NEW, expected, state);
 }
 
 /* A fresh memfd, on which only the classes of @allow are allowed. */
@@ -176,7 +217,7 @@ static inline void mg_try_classes(struct __test_metadata *const _metadata,
 	ASSERT_LE(0, link) {
 		TH_LOG("install: %s", strerror(errno));
 	}
-	mg_try(_metadata, s, a, MG_OLD, expected, state);
+	mg_try_new(_metadata, s, a, expected, state);
 	close(link);
 }
 
@@ -191,22 +232,16 @@ static inline void mg_load(struct __test_metadata *const _metadata,
 	}
 }
 
-static inline void mg_mediated(struct __test_metadata *const _metadata,
-			       struct mg_scene *s, const struct mg_access *a)
+/* What one install, updated now and then, makes of the access. */
+static inline void mg_try_policies(struct __test_metadata *const _metadata,
+				   struct mg_scene *s,
+				   const struct mg_access *a)
 {
-	struct mg_policy allow, deny, answer;
-	uint64_t class = MEMGATE_CLASS(a->class);
-	int link;
-
-	mg_prepare(_metadata, s, a, MG_OLD);
-	mg_try(_metadata, s, a, MG_OLD, 0, "no gate");
-
-	ASSERT_EQ(0, mg_seal(s->fd)) {
-		TH_LOG("seal: %s", strerror(errno));
-	}
-	mg_try(_metadata, s, a, MG_OLD, a->refused, "sealed, no policy");
+	int reading = a->rights || a->changed ? a->refused : 0, link;
+	struct mg_policy allow, read_only, deny;
 
 	mg_load(_metadata, &allow, "allow");
+	mg_load(_metadata, &read_only, "read_only");
 	mg_load(_metadata, &deny, "deny");
 	link = mg_install(&allow, s->fd);
 	ASSERT_LE(0, link) {
@@ -214,12 +249,32 @@ static inline void mg_mediated(struct __test_metadata *const _metadata,
 	}
 	mg_prepare(_metadata, s, a, MG_NEW);
 	mg_try(_metadata, s, a, MG_NEW, 0, "policy allows");
-
+	ASSERT_EQ(0, mg_link_update(link, read_only.map_fd));
+	mg_try(_metadata, s, a, MG_NEW, reading, "policy allows reading");
 	ASSERT_EQ(0, mg_link_update(link, deny.map_fd));
 	mg_try(_metadata, s, a, MG_NEW, a->refused, "policy denies");
+	ASSERT_EQ(0, mg_link_update(link, read_only.map_fd));
+	mg_try_new(_metadata, s, a, reading, "set up for reading");
 	close(link);
 	mg_policy_free(&allow);
+	mg_policy_free(&read_only);
 	mg_policy_free(&deny);
+}
+
+static inline void mg_mediated(struct __test_metadata *const _metadata,
+			       struct mg_scene *s, const struct mg_access *a)
+{
+	uint64_t class = MEMGATE_CLASS(a->class);
+	struct mg_policy answer;
+
+	mg_prepare(_metadata, s, a, MG_OLD);
+	mg_try(_metadata, s, a, MG_OLD, 0, "no gate");
+
+	ASSERT_EQ(0, mg_seal(s->fd)) {
+		TH_LOG("seal: %s", strerror(errno));
+	}
+	mg_try_new(_metadata, s, a, a->refused, "sealed, no policy");
+	mg_try_policies(_metadata, s, a);
 
 	mg_load(_metadata, &answer, "answer");
 	mg_try_classes(_metadata, s, a, &answer, class, 0,

@@ -291,3 +291,14 @@ bool mg_matches(const void *buf, off_t off, size_t len)
 	}
 	return true;
 }
+
+bool mg_pages_match(const void *buf, off_t off, size_t len)
+{
+	size_t at;
+
+	for (at = 0; at < len; at += 4096) {
+		if (!mg_matches((const char *)buf + at, off + at, 64))
+			return false;
+	}
+	return true;
+}

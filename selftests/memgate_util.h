@@ -49,6 +49,8 @@ size_t mg_page_size(enum mg_mem mem);
 /* The bytes that belong at @off of a memfd, so that a wrong page shows. */
 void mg_fill(void *buf, off_t off, size_t len);
 bool mg_matches(const void *buf, off_t off, size_t len);
+/* The same by the first bytes of every page: no page is missing or wrong. */
+bool mg_pages_match(const void *buf, off_t off, size_t len);
 
 /* The seal and the gate *****************************************************/
 

@@ -13,6 +13,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#ifndef __NR_cachestat
+#define __NR_cachestat	451
+#endif
+
 #include "kselftest_harness.h"
 #include "mediated.h"
 #include "loop_util.h"
@@ -105,6 +109,26 @@ TEST_F(own, futex)
 	/* The word need not be mapped at the moment. */
 	ASSERT_EQ(0, madvise(self->map, MG_LEN, MADV_DONTNEED));
 	futex_works(_metadata, self);
+}
+
+/* The kernel changes the word itself, for who has to wait. */
+TEST_F(own, futex_pi)
+{
+	uint32_t *word = (void *)(self->map + MG_AT);
+	int sealed;
+
+	for (sealed = 0; sealed < 2; sealed++) {
+		if (sealed)
+			ASSERT_EQ(0, mg_seal(self->fd));
+		ASSERT_EQ(0, madvise(self->map, MG_LEN, MADV_DONTNEED));
+		*word = 0;
+		EXPECT_EQ(0, futex(word, FUTEX_LOCK_PI, 0, NULL));
+		EXPECT_EQ((uint32_t)gettid(), *word & FUTEX_TID_MASK);
+		/* Nobody waits, but user space does not say so. */
+		*word |= FUTEX_WAITERS;
+		EXPECT_EQ(0, futex(word, FUTEX_UNLOCK_PI, 0, NULL));
+		EXPECT_EQ(0, *word & FUTEX_TID_MASK);
+	}
 }
 
 /* The node of a page: 0 or more, or -errno; the same with and without gate. */
@@ -238,19 +262,54 @@ TEST_F(own, private_copy)
 }
 
 /* What tells about the file but nothing of its bytes. */
+struct metadata {
+	struct stat st;
+	off_t end, data, hole;
+	unsigned char resident[MG_LEN / 4096];
+	struct { uint64_t cache, dirty, wb, evicted, recent; } cached;
+	int errs[8];
+};
+
+static void look(int fd, char *map, struct metadata *m)
+{
+	struct { uint64_t off, len; } range = { 0, MG_LEN };
+	struct pollfd poll_it = { .fd = fd, .events = POLLIN };
+	int n = 0;
+
+	memset(m, 0, sizeof(*m));
+	m->errs[n++] = fstat(fd, &m->st) ? errno : 0;
+	m->end = lseek(fd, 0, SEEK_END);
+	m->data = lseek(fd, 0, SEEK_DATA);
+	m->hole = lseek(fd, 0, SEEK_HOLE);
+	m->errs[n++] = mincore(map, MG_LEN, m->resident) ? errno : 0;
+	m->errs[n++] = syscall(__NR_cachestat, fd, &range, &m->cached, 0) ?
+		       errno : 0;
+	m->errs[n++] = posix_fadvise(fd, 0, MG_LEN, POSIX_FADV_WILLNEED);
+	m->errs[n++] = posix_fadvise(fd, 0, MG_LEN, POSIX_FADV_DONTNEED);
+	m->errs[n++] = readahead(fd, 0, MG_LEN) ? errno : 0;
+	m->errs[n++] = fsync(fd) ? errno : 0;
+	m->errs[n++] = poll(&poll_it, 1, 0);
+	m->st.st_atim = (struct timespec){ 0 };
+	/* Which folios were used lately is a matter of chance. */
+	m->cached.dirty = m->cached.evicted = m->cached.recent = 0;
+}
+
+/* All of it is as it was without a gate. */
 TEST_F(own, metadata)
 {
-	struct pollfd poll_it = { .fd = self->fd, .events = POLLIN };
-	struct stat st;
+	static struct metadata before, after;
 
+	look(self->fd, self->map, &before);
+	EXPECT_EQ(0, before.errs[0]);
+	EXPECT_EQ(MG_LEN, before.end);
+	EXPECT_EQ(0, before.data);
+	EXPECT_EQ(MG_LEN, before.hole);
+	if (variant->mem != MG_HUGETLB)
+		EXPECT_EQ(MG_LEN / 4096, before.cached.cache);
 	ASSERT_EQ(0, mg_seal(self->fd));
-	EXPECT_EQ(0, fstat(self->fd, &st));
-	EXPECT_EQ(MG_LEN, st.st_size);
-	EXPECT_EQ(MG_LEN, lseek(self->fd, 0, SEEK_END));
-	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_DATA));
+	look(self->fd, self->map, &after);
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	EXPECT_EQ(F_SEAL_ACCESS, fcntl(self->fd, F_GET_SEALS));
-	EXPECT_EQ(0, fsync(self->fd));
-	EXPECT_EQ(1, poll(&poll_it, 1, 0));
 	EXPECT_EQ(0, fchmod(self->fd, 0600));
 }
 

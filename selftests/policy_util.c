@@ -166,7 +166,7 @@ static int load_policy(struct mg_policy *policy, const char *name,
 static struct {
 	const char *name;
 	struct mg_policy policy;
-} preloaded[4];
+} preloaded[8];
 
 int mg_policy_load(struct mg_policy *policy, const char *name)
 {
