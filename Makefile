@@ -56,6 +56,9 @@ help:
 	'  make vm T=seal_test   one test alone, in a VM [ARGS="..."]' \
 	'  make shell            a shell in the test kernel' \
 	'  make style            checkpatch, sparse, shellcheck, codespell' \
+	'  make bench            what a gate costs: builds two more kernels,' \
+	'                        writes Documentation/mm/memgate-bench.rst' \
+	'  make paths            the page of selftests/paths.tbl' \
 	'' \
 	'Working on the kernel (see kernel/README.md):' \
 	'  make kernel-refresh   commits in build/linux back to kernel/' \
@@ -103,15 +106,25 @@ selftests: host bpf loader
 	$(call part,selftests)
 	$(call part,selftests/demo)
 
+# Built against a kernel that has been built.
+modules:
+	$(call part,selftests/modules) DEBUG=$(DEBUG)
+
 style:
 	@$(SCRIPTS)/style.sh
+
+# The manual's page of every way to the memory, of selftests/paths.tbl.
+PATHS := $(TOP)/kernel/src/Documentation/userspace-api/memgate-paths.rst
+
+paths:
+	@$(TOP)/selftests/paths.sh rst >$(PATHS).new && mv $(PATHS).new $(PATHS)
 
 # bpftool is built again once there is a kernel to take types from: the kernel
 # goes first where both are wanted.
 everything:
 	@$(MAKE) deps
 	@$(MAKE) kernel
-	@$(MAKE) bpf loader selftests
+	@$(MAKE) bpf loader selftests modules
 
 check: everything
 	@$(VM)/check -k $(BZIMAGE)
@@ -122,12 +135,17 @@ demo: everything
 shell: everything
 	@$(run) -i
 
+bench: everything
+	@$(TOP)/selftests/bench/kernels.sh
+	@$(TOP)/selftests/bench/run.sh
+
 # One test, and nothing but what it needs.
 vm: selftests
 	@test -n "$(T)" || { \
 		echo "make vm T=NAME, one of: $$($(VM)/check -l | xargs)" >&2; \
 		exit 1; }
 	@test -e $(BZIMAGE) || $(MAKE) kernel
+	@$(MAKE) modules
 	@$(run) -- $(firstword $(wildcard $(O)/selftests/$(T) \
 		$(TOP)/selftests/$(T) $(TOP)/selftests/$(T).sh) $(T)) $(ARGS)
 
@@ -149,5 +167,5 @@ distclean:
 # The stages follow each other; each of them uses J jobs by itself.
 .NOTPARALLEL:
 .PHONY: all help deps kernel-prepare kernel-config kernel kernel-refresh \
-	kernel-export kernel-each host bpf loader selftests style everything \
-	check demo shell vm install uninstall clean distclean
+	kernel-export kernel-each host bpf loader selftests modules style paths everything \
+	check demo shell bench vm install uninstall clean distclean

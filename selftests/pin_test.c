@@ -21,44 +21,11 @@
 #include "kselftest_harness.h"
 #include "mediated.h"
 #include "loop_util.h"
+#include "own_map.h"
 
-/* The mappings of this process: older and newer than the seal. */
-static char *maps[MG_AGES];
-static size_t lens[MG_AGES];
 /* What direct I/O goes to: a loop device over an ordinary memfd. */
 static int disk = -1, backing = -1;
 static char buf[MG_BYTES] __attribute__((aligned(4096)));
-
-static char *place_of(long arg)
-{
-	return maps[MG_ARG_AGE(arg)] + MG_AT;
-}
-
-/* @pages: the size in which the kernel must have mapped it. */
-static long map_part(int fd, long arg, size_t len, size_t pages)
-{
-	char **map = &maps[MG_ARG_AGE(arg)];
-
-	if (*map)
-		munmap(*map, lens[MG_ARG_AGE(arg)]);
-	lens[MG_ARG_AGE(arg)] = len;
-	*map = len < MG_HUGE_SIZE ?
-	       mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) :
-	       mg_map(MG_ARG_MEM(arg), fd, len, PROT_READ | PROT_WRITE,
-		      MAP_SHARED, 0);
-	if (*map == MAP_FAILED) {
-		*map = NULL;
-		return -errno;
-	}
-	if (!mg_matches(*map, 0, len) || mg_mapped_page_size(*map) != pages)
-		return -EBADMSG;
-	return 0;
-}
-
-static long map_it(int fd, long arg)
-{
-	return map_part(fd, arg, MG_LEN, mg_page_size(MG_ARG_MEM(arg)));
-}
 
 static long have_disk(void)
 {
@@ -392,7 +359,9 @@ PIN_TEST(direct_in, OWN_PIN, map_and_disk, EACCES, .changed = mg_marked)
 PIN_TEST(direct_in_slow, OWN_PIN, map_and_disk, EACCES, .changed = mg_marked)
 PIN_TEST(aio_out, OWN_PIN, map_and_disk, EACCES)
 PIN_TEST(uring_out, OWN_PIN, map_and_disk, EACCES)
-PIN_TEST(uring_fixed, OWN_LONGTERM, map_and_disk, EACCES)
+/* Whoever registers a buffer may read into it. */
+PIN_TEST(uring_fixed, OWN_LONGTERM, map_and_disk, EACCES,
+	 .rights = MEMGATE_WRITE)
 PIN_TEST(vmsplice, OWN_PIN, map_it, EACCES)
 PIN_TEST(vmsplice_vector, OWN_PIN, map_it, EACCES)
 /* The network flattens every failure to take pages to EFAULT. */

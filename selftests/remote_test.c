@@ -12,45 +12,9 @@
 
 #include "kselftest_harness.h"
 #include "mediated.h"
+#include "remote.h"
 
-#define MAP_BASE	0x200000000000UL
-#define MAP_STEP	0x10000000UL
-
-/* Set in the test; in the peer it is 0 and the other is the test. */
-static pid_t peer_pid;
 static char buf[MG_BYTES];
-
-static char *map_of(long arg)
-{
-	return (char *)(MAP_BASE + MAP_STEP * MG_ARG_AGE(arg));
-}
-
-static pid_t other(void)
-{
-	return peer_pid ? peer_pid : getppid();
-}
-
-static long map_as(int fd, long arg, int prot, int flags)
-{
-	munmap(map_of(arg), MG_LEN);
-	if (mg_map_at(MG_ARG_MEM(arg), map_of(arg), fd, MG_LEN, prot, flags,
-		      0) == MAP_FAILED)
-		return -errno;
-	/* Mapped pages, so that the fast way is there to be refused. */
-	if (!mg_matches(map_of(arg), 0, 0x10000))
-		return -EBADMSG;
-	return 0;
-}
-
-static long map_shared(int fd, long arg)
-{
-	return map_as(fd, arg, PROT_READ | PROT_WRITE, MAP_SHARED);
-}
-
-static long map_private(int fd, long arg)
-{
-	return map_as(fd, arg, PROT_READ, MAP_PRIVATE);
-}
 
 static long good_read(ssize_t n)
 {
@@ -81,6 +45,32 @@ static long try_vm_writev(int fd, long arg)
 	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
 	return good_write(process_vm_writev(other(), &local, 1, &remote, 1,
 					    0));
+}
+
+/* The same of itself: a pin of its own, as with /proc/self/mem below. */
+static long try_self_vm_readv(int fd, long arg)
+{
+	struct iovec local = { buf, MG_BYTES };
+	struct iovec remote = { map_of(arg) + MG_AT, MG_BYTES };
+
+	memset(buf, 0, sizeof(buf));
+	return good_read(process_vm_readv(getpid(), &local, 1, &remote, 1, 0));
+}
+
+static long try_self_vm_writev(int fd, long arg)
+{
+	struct iovec local = { buf, MG_BYTES };
+	struct iovec remote = { map_of(arg) + MG_AT, MG_BYTES };
+
+	mg_fill(buf, MG_AT + MG_MARK, MG_BYTES);
+	return good_write(process_vm_writev(getpid(), &local, 1, &remote, 1,
+					    0));
+}
+
+/* A private mapping shows the same pages, and nothing has been written. */
+static long try_private_vm_readv(int fd, long arg)
+{
+	return try_vm_readv(fd, arg);
 }
 
 static int open_mem(pid_t pid)
@@ -237,11 +227,14 @@ FIXTURE_TEARDOWN(remote)
 }
 
 #define REMOTE_TEST(name, its_class, errno_seen, ...)			\
+	REMOTE_TEST_OF(name, map_shared, its_class, errno_seen, __VA_ARGS__)
+
+#define REMOTE_TEST_OF(name, set_up, its_class, errno_seen, ...)	\
 	TEST_F_TIMEOUT(remote, name, 60)				\
 	{								\
 		static const struct mg_access access = {		\
 			.class = MEMGATE_##its_class,			\
-			.prepare = map_shared,				\
+			.prepare = set_up,				\
 			.attempt = try_##name,				\
 			.refused = errno_seen,				\
 			__VA_ARGS__					\
@@ -252,6 +245,9 @@ FIXTURE_TEARDOWN(remote)
 
 REMOTE_TEST(vm_readv, REMOTE, EFAULT)
 REMOTE_TEST(vm_writev, REMOTE, EFAULT, .changed = mg_marked)
+REMOTE_TEST(self_vm_readv, OWN_PIN, EFAULT)
+REMOTE_TEST(self_vm_writev, OWN_PIN, EFAULT, .changed = mg_marked)
+REMOTE_TEST_OF(private_vm_readv, map_private, REMOTE, EFAULT)
 REMOTE_TEST(mem_read, REMOTE, EIO)
 REMOTE_TEST(mem_write, REMOTE, EIO, .changed = mg_marked)
 REMOTE_TEST(self_mem_read, OWN_PIN, EIO)
