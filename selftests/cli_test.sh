@@ -84,6 +84,9 @@ nobody()
 		"$@"
 }
 
+# As root, who may not use the kernel's iterator over gates.
+incapable="setpriv --bounding-set=-bpf,-perfmon,-sys_admin --inh-caps=-all"
+
 echo "TAP version 13"
 if ! memgate feature probe > "$out/stdout" 2>&1; then
 	refused "a kernel without memgate is named" 3 \
@@ -302,7 +305,37 @@ works "list finds it by a mapping alone" \
 	"holder *pid [0-9]* cli_helper by a mapping" \
 	memfd mapped -- sh -c "$attach deny > /dev/null &&
 	 exec 7>&- && memgate gate list"
+works "list finds what no process holds" "holder *no process in sight" \
+	memfd -- sh -c "$attach deny > /dev/null &&
+	 exec $helper hide memgate gate list"
+prints "with name, size and policy" "cli-test 1048576 deny live []" \
+	memfd -- sh -c "$attach deny > /dev/null &&
+	 exec $helper hide sh -c 'j=\$(memgate -j gate list)
+	 for k in name size \"policies 0 name\" \"policies 0 state\"; do
+		echo \"\$j\" | $helper json 0 \$k
+	 done | xargs echo -n
+	 echo \" \$(echo \"\$j\" | $helper json 0 holders | tr -d \" \")\"'"
+prints "but only with the capabilities" "" memfd -- sh -c \
+	"$attach deny > /dev/null && exec $helper hide $incapable memgate gate list"
+prints "with them, or by /proc alone: the same list" same memfd mapped -- sh -c \
+	"$attach allow > /dev/null && $attach owner param tgid=1 \
+		pin /sys/fs/bpf/cli-test2 > /dev/null &&
+	 rm /sys/fs/bpf/cli-test2 && $out/until closed &&
+	 $attach deny pin /sys/fs/bpf/cli-test2 > /dev/null &&
+	 memgate gate freeze fd 7 > /dev/null &&
+	 rm /sys/fs/bpf/cli-test2 && $out/until kept &&
+	 $incapable memgate gate list | grep -v holder > $out/proc &&
+	 memgate gate list | grep -v holder > $out/iterator &&
+	 grep -q '^gate ' $out/proc && cmp $out/proc $out/iterator && echo same"
+works "bpftool pins an iterator over gates" "^gate [0-9]*: frozen 0$" \
+	memfd -- sh -c "$attach deny > /dev/null &&
+	 bpftool iter pin $bpf/gates.bpf.o /sys/fs/bpf/cli-test-iter &&
+	 cat /sys/fs/bpf/cli-test-iter"
+works "which shows what is there when it is read" "^gate [0-9]*: frozen 1$" \
+	memfd -- sh -c "$attach deny > /dev/null &&
+	 memgate gate freeze fd 7 > /dev/null && cat /sys/fs/bpf/cli-test-iter"
 }
+rm -f /sys/fs/bpf/cli-test-iter
 works "attach through another process" "owner installed" sh -c \
 	"$helper memfd -- sleep 3 & sleep 0.5
 	 memgate gate attach pid \$! fd 7 policy owner param tgid=\$!

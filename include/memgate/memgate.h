@@ -283,7 +283,7 @@ struct memgate_holder_info {
 	char comm[17];
 };
 
-/** @brief a gate as /proc shows it; made and freed by the library */
+/** @brief a gate as the kernel shows it; made and freed by the library */
 struct memgate_gate_info {
 	uint64_t id;
 	uint32_t premapped;
@@ -309,10 +309,12 @@ struct memgate_gate_info {
 MEMGATE_API struct memgate_gate_info *memgate_gate__info(int memfd);
 
 /**
- * @brief every gate that some process holds by a descriptor or a mapping
+ * @brief all gates, and who holds them by a descriptor or a mapping
  * @param gates an array of *nr, ordered by id; memgate_gate__free_list()
  *
- * Sees the processes that the caller may inspect.
+ * Holders are sought among the processes that the caller may inspect.  With
+ * CAP_BPF and CAP_PERFMON, on a kernel that can iterate over gates, those
+ * without any such holder are listed too; otherwise they are left out.
  */
 MEMGATE_API int memgate_gate__list(struct memgate_gate_info ***gates,
 				   size_t *nr);

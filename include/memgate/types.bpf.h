@@ -80,7 +80,8 @@ struct memgate_consumer {
  *	wants more rights; every time for the others.
  * @may_map: may the current task have this CPU mapping?  @op: enum
  *	memgate_map_op; for MEMGATE_OP_FORK the current task is the parent,
- *	and the mapping is for the child.
+ *	and the mapping is for the child; MEMGATE_OP_MPROTECT also comes
+ *	after an allowed mmap, for what the mapping could be widened to.
  * @detached: an attachment that @may_attach allowed has ended
  * @released: the memfd is gone; the last call for this gate: drop what your
  *	maps hold about it

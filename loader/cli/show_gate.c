@@ -153,6 +153,9 @@ static void print_holders(const struct memgate_gate_info *g)
 	const struct memgate_holder_info *h;
 	size_t i;
 
+	/* A descriptor in flight, a device, another user's process. */
+	if (!g->nr_holders)
+		puts("  holder    no process in sight");
 	for (i = 0; i < g->nr_holders; i++) {
 		h = g->holders + i;
 		printf("  holder    pid %d %s", h->pid, h->comm);

@@ -114,6 +114,15 @@ int mg_types_pin(struct memgate_policy *p, const char *path);
 /* gate.c */
 int mg_check_memfd(int fd, const char *what);
 
+/* list.c */
+int mg_gates_add(struct memgate_gate_info ***gates, size_t *nr,
+		 struct memgate_gate_info *g);
+
+/* iterate.c */
+int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr);
+int mg_records_parse(const void *data, size_t len,
+		     struct memgate_gate_info ***gates, size_t *nr);
+
 /* fdinfo.c */
 struct memgate_gate_info *mg_fdinfo_parse(FILE *f);
 void mg_printable(char *s);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 /*
- * Find gates in /proc: through descriptors, and through mappings whose
- * descriptor is closed.
+ * Find gates: all of them by the kernel's iterator, if that may be used; and
+ * in /proc who holds them, by a descriptor or by a mapping whose descriptor
+ * is closed.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +16,19 @@ struct finder {
 	size_t nr;
 	int err;
 };
+
+int mg_gates_add(struct memgate_gate_info ***gates, size_t *nr,
+		 struct memgate_gate_info *g)
+{
+	struct memgate_gate_info **grown;
+
+	grown = reallocarray(*gates, *nr + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*gates = grown;
+	grown[(*nr)++] = g;
+	return 0;
+}
 
 static void read_comm(pid_t pid, char *comm, size_t size)
 {
@@ -124,7 +138,6 @@ struct memgate_gate_info *memgate_gate__info(int fd)
 static void keep(struct finder *find, struct memgate_gate_info *g, pid_t pid,
 		 int fd)
 {
-	struct memgate_gate_info **grown;
 	size_t i;
 
 	for (i = 0; i < find->nr; i++)
@@ -133,15 +146,10 @@ static void keep(struct finder *find, struct memgate_gate_info *g, pid_t pid,
 	if (i < find->nr) {
 		memgate_gate_info__free(g);
 		g = find->gates[i];
-	} else {
-		grown = reallocarray(find->gates, i + 1, sizeof(*grown));
-		if (!grown) {
-			memgate_gate_info__free(g);
-			find->err = -ENOMEM;
-			return;
-		}
-		find->gates = grown;
-		find->gates[find->nr++] = g;
+	} else if (mg_gates_add(&find->gates, &find->nr, g)) {
+		memgate_gate_info__free(g);
+		find->err = -ENOMEM;
+		return;
 	}
 	if (add_holder(g, pid, fd))
 		find->err = -ENOMEM;
@@ -256,6 +264,8 @@ int memgate_gate__list(struct memgate_gate_info ***gates, size_t *nr)
 	if (!proc)
 		return mg_fail(MEMGATE_ERR_REFUSED, errno, NULL,
 			       "cannot read /proc: %s", mg_errno_name(errno));
+	/* Without it, /proc has those that a visible process holds. */
+	mg_iterate_gates(&find.gates, &find.nr);
 	while (!find.err && (d = readdir(proc))) {
 		pid_t pid = atoi(d->d_name);
 

@@ -3,12 +3,15 @@
  * What libbpf says while it loads a policy is kept, so that an error can
  * quote the verifier's last words instead of "Invalid argument".
  */
+#include <pthread.h>
 #include <stdarg.h>
 
 #include <bpf/libbpf.h>
 
 #include "internal.h"
 
+/* From begin to end: libbpf has one print function for all threads. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*log_fn)(const char *msg);
 static libbpf_print_fn_t previous;
 static FILE *capture;
@@ -36,9 +39,9 @@ static int take(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/* Not for two threads at a time: libbpf has one print function. */
 void mg_log_begin(void)
 {
+	pthread_mutex_lock(&lock);
 	captured = NULL;
 	captured_len = 0;
 	capture = open_memstream(&captured, &captured_len);
@@ -48,12 +51,16 @@ void mg_log_begin(void)
 /* Returns what was said, to be freed; NULL if there was no memory. */
 char *mg_log_end(void)
 {
+	char *log = NULL;
+
 	libbpf_set_print(previous);
-	if (!capture)
-		return NULL;
-	fclose(capture);
-	capture = NULL;
-	return captured;
+	if (capture) {
+		fclose(capture);
+		capture = NULL;
+		log = captured;
+	}
+	pthread_mutex_unlock(&lock);
+	return log;
 }
 
 static bool is_noise(const char *line, size_t len)

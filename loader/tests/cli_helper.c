@@ -11,6 +11,8 @@
  *			starts COMMAND as a child that has it
  *   cli_helper json KEY...	check stdin for one JSON value; print what is
  *				at object keys and array indices
+ *   cli_helper hide COMMAND ARGS	run with fd 7 in a message on its way through
+ *				a socket, and nowhere else
  *   cli_helper mmap		map fd 7 for writing: ok, or the errno's name
  */
 #include <errno.h>
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +105,29 @@ static int with_memfd(char **argv)
 	return fail(argv[1]);
 }
 
+static int hide(char **argv)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int sock[2], fd = FD;
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sock) ||
+	    sendmsg(sock[0], &msg, 0) != 1)
+		return fail("sendmsg");
+	close(FD);
+	execvp(argv[0], argv);
+	return fail(argv[0]);
+}
+
 static int check_json(char **keys)
 {
 	static char text[1 << 20];
@@ -136,10 +162,12 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "memfd"))
 		return with_memfd(argv + 2);
+	if (argc > 2 && !strcmp(argv[1], "hide"))
+		return hide(argv + 2);
 	if (argc > 1 && !strcmp(argv[1], "json"))
 		return check_json(argv + 2);
 	if (argc > 1 && !strcmp(argv[1], "mmap"))
 		return try_mmap();
-	fprintf(stderr, "cli_helper: memfd, json or mmap\n");
+	fprintf(stderr, "cli_helper: memfd, hide, json or mmap\n");
 	return 125;
 }

@@ -65,6 +65,7 @@ extern const struct tap_test file_tests[];
 extern const struct tap_test log_tests[];
 extern const struct tap_test number_tests[];
 extern const struct tap_test param_tests[];
+extern const struct tap_test records_tests[];
 extern const struct tap_test self_tests[];
 
 /* Where the compiled test policies are. */

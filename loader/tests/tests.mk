@@ -19,11 +19,6 @@ T_BPF	:= $(TPROGS)/params.bpf.o $(patsubst %,$(TPROGS)/%.bpf.o,\
 	   bad_no_may_map bad_no_may_attach bad_params_size params_short \
 	   params_types bad_sleepable bad_class bad_params_beyond)
 
-SYS_INC	= $(shell $(CLANG) -v -E - </dev/null 2>&1 | sed -n \
-	'/<...> search starts here:/,/End of search list./s| \(/.*\)|-idirafter \1|p')
-BPF_CC	= $(CLANG) -O2 -g -target bpf -mcpu=v3 -I$(TOP)/include \
-	  -I$(TOP)/include/uapi -I$(HOST)/include $(SYS_INC)
-
 # For selftests/cli_test.sh, which runs in the VM.
 vm-tests: $(T)/cli_helper $(T_BPF)
 
@@ -45,6 +40,8 @@ $(T)/%.o: %.c $(LIBBPF) Makefile tests/tests.mk
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(OURS) $(SAN) -MMD -MP -c -o $@ $<
+
+$(T)/lib/iterate.o: $(OUT)/lib/gates.bpf.o
 
 $(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF)
 	$(call msg,BPF,$@)

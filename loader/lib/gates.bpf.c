@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+/*
+ * All gates, for memgate_gate__list(): what fdinfo tells of a gate, also of
+ * those that no process holds, as a stream of records (gates.h).
+ *
+ * Every member is read by address: what is listed may be dying.
+ */
+#include <memgate/see.bpf.h>
+
+#include "gates.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), \
+			     apply_to = record)
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
+};
+
+struct inode {
+	unsigned long i_ino;
+	long long i_size;
+	union {
+		struct hlist_head i_dentry;
+	};
+};
+
+struct bpf_link {
+	__u32 id;
+};
+
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_struct_ops_value {
+	char data[0];
+};
+
+struct bpf_struct_ops_map {
+	struct bpf_map map;
+	struct bpf_struct_ops_value kvalue;
+};
+
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
+struct signal_struct {
+	struct pid *pids[4];
+};
+
+struct task_struct___pids {
+	struct pid *thread_pid;
+	struct signal_struct *signal;
+};
+
+#pragma clang attribute pop
+
+#define PID_OF_TGID	1	/* PIDTYPE_TGID */
+
+/* pid->numbers[level]; the array has no size that the verifier could know. */
+static __always_inline bool upid_at(struct pid *pid, unsigned int level,
+				    struct upid *upid)
+{
+	__u64 at = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
+		   level * bpf_core_type_size(struct upid);
+	struct upid *from = (void *)at;
+
+	if (level > 32)		/* MAX_PID_NS_LEVEL */
+		return false;
+	upid->nr = BPF_CORE_READ(from, nr);
+	upid->ns = BPF_CORE_READ(from, ns);
+	return true;
+}
+
+/* As fdinfo shows it: in the reader's pid namespace, 0 if not visible there. */
+static __always_inline int tgid_here(struct task_struct *task)
+{
+	struct task_struct___pids *reader = (void *)bpf_get_current_task();
+	struct task_struct___pids *shown = (void *)task;
+	struct pid *mine = BPF_CORE_READ(reader, thread_pid);
+	struct pid *pid = BPF_CORE_READ(shown, signal, pids[PID_OF_TGID]);
+	unsigned int level = BPF_CORE_READ(mine, level);
+	struct upid me, it;
+
+	if (!pid || BPF_CORE_READ(pid, level) < level ||
+	    !upid_at(mine, level, &me) || !upid_at(pid, level, &it) ||
+	    me.ns != it.ns)
+		return 0;
+	return it.nr;
+}
+
+static __always_inline int put_gate(struct seq_file *seq, struct memgate *gate)
+{
+	struct inode *inode = BPF_CORE_READ(gate, inode);
+	struct mg_gate_record r = { .record = MG_RECORD_GATE };
+	struct dentry *dentry;
+	__u64 alias;
+
+	/* It is dying. */
+	if (!inode)
+		return 0;
+	r.gate = BPF_CORE_READ(gate, id);
+	r.premapped = BPF_CORE_READ(gate, premapped);
+	r.openable = BPF_CORE_READ(gate, openable);
+	r.frozen = BPF_CORE_READ(gate, frozen);
+	r.size = BPF_CORE_READ(inode, i_size);
+	r.ino = BPF_CORE_READ(inode, i_ino);
+	/* A memfd has one name, and never another. */
+	alias = (__u64)BPF_CORE_READ(inode, i_dentry.first);
+	if (alias) {
+		dentry = (void *)(alias -
+			 bpf_core_field_offset(struct dentry, d_u.d_alias));
+		bpf_probe_read_kernel_str(r.name, sizeof(r.name),
+					  BPF_CORE_READ(dentry, d_name.name));
+	}
+	return bpf_seq_write(seq, &r, sizeof(r));
+}
+
+static __always_inline int put_install(struct seq_file *seq,
+				       struct memgate_install *install)
+{
+	struct mg_install_record r = { .record = MG_RECORD_INSTALL };
+	const struct memgate_ops *ops = BPF_CORE_READ(install, ops);
+	struct bpf_link *link = BPF_CORE_READ(install, link);
+	struct bpf_struct_ops_map *map;
+
+	r.gate = BPF_CORE_READ(install, gate, id);
+	r.closed = (__u64)ops == (__u64)install +
+		   bpf_core_field_offset(struct memgate_install, closed);
+	r.classes = BPF_CORE_READ(ops, decides);
+	bpf_probe_read_kernel_str(r.name, sizeof(r.name), &ops->name);
+	if (link)
+		r.link = BPF_CORE_READ(link, id);
+	if (!r.closed) {
+		map = (void *)((__u64)ops -
+		      bpf_core_field_offset(struct bpf_struct_ops_value, data) -
+		      bpf_core_field_offset(struct bpf_struct_ops_map, kvalue));
+		r.map = BPF_CORE_READ(map, map.id);
+	}
+	return bpf_seq_write(seq, &r, sizeof(r));
+}
+
+static __always_inline int put_consumer(struct seq_file *seq,
+					struct memgate_attachment *att)
+{
+	struct memgate_consumer *consumer = BPF_CORE_READ(att, consumer);
+	struct mg_consumer_record r = {
+		.record = MG_RECORD_CONSUMER,
+		.gate = BPF_CORE_READ(att, gate, id),
+		.kind = BPF_CORE_READ(consumer, kind),
+		.id = BPF_CORE_READ(consumer, id),
+		.rights = BPF_CORE_READ(att, rights),
+		.pid = tgid_here(BPF_CORE_READ(consumer, task)),
+	};
+
+	return bpf_seq_write(seq, &r, sizeof(r));
+}
+
+SEC("iter/memgate")
+int memgate_gates(struct bpf_iter__memgate *ctx)
+{
+	struct memgate_attachment *attachment = ctx->attachment;
+	struct memgate_install *install = ctx->install;
+	struct seq_file *seq = ctx->meta->seq;
+	struct memgate *gate = ctx->gate;
+
+	/* A record that does not fit is asked for again by the kernel. */
+	if (!gate)
+		return 0;
+	if (install)
+		put_install(seq, install);
+	else if (attachment)
+		put_consumer(seq, attachment);
+	else
+		put_gate(seq, gate);
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* What gates.bpf.c tells iter.c: a stream of these, each begun by its kind. */
+#ifndef _MEMGATE_GATES_H
+#define _MEMGATE_GATES_H
+
+#include <linux/types.h>
+#include <linux/memgate.h>
+
+enum mg_record {
+	MG_RECORD_GATE = 1,
+	MG_RECORD_INSTALL,
+	MG_RECORD_CONSUMER,
+};
+
+struct mg_gate_record {
+	__u64 record;
+	__u64 gate;
+	__u64 openable;
+	__u64 size;
+	__u64 ino;
+	__u32 premapped;
+	__u32 frozen;
+	char name[256];		/* "memfd:NAME", or empty */
+};
+
+/* The gate is the one before it, unless that was left out. */
+struct mg_install_record {
+	__u64 record;
+	__u64 gate;
+	__u64 classes;
+	__u32 map;
+	__u32 link;
+	__u64 closed;
+	char name[MEMGATE_NAME_LEN];
+};
+
+struct mg_consumer_record {
+	__u64 record;
+	__u64 gate;
+	__u64 id;
+	__u32 kind;
+	__u32 rights;
+	__s64 pid;
+};
+
+#endif /* _MEMGATE_GATES_H */

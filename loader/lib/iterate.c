@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+/*
+ * Find gates by the kernel's iterator over them, also those that no process
+ * holds: memory of a device, of a descriptor in flight.  The program that
+ * the kernel runs is gates.bpf.c, which is part of the library's file.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "gates.h"
+#include "internal.h"
+
+asm(".pushsection .rodata, \"a\"\n"
+    ".balign 16\n"
+    "mg_gates_bpf: .incbin \"" MEMGATE_GATES_BPF "\"\n"
+    "mg_gates_bpf_end:\n"
+    ".popsection\n");
+
+extern const char mg_gates_bpf[], mg_gates_bpf_end[];
+
+/* What a gate of the list is filled from next. */
+struct parser {
+	struct memgate_gate_info ***gates;
+	size_t *nr;
+	struct memgate_gate_info *gate;
+	uint64_t openable;
+};
+
+static int take_gate(struct parser *p, const void *record)
+{
+	const struct mg_gate_record *r = record;
+	struct memgate_gate_info *g = calloc(1, sizeof(*g));
+	const char *name = r->name;
+
+	if (!g || mg_gates_add(p->gates, p->nr, g)) {
+		free(g);
+		return -ENOMEM;
+	}
+	g->id = r->gate;
+	g->premapped = r->premapped;
+	g->frozen = r->frozen;
+	g->size = r->size;
+	g->ino = r->ino;
+	if (!strncmp(name, "memfd:", 6))
+		name += 6;
+	snprintf(g->name, sizeof(g->name), "%.*s",
+		 (int)(sizeof(r->name) - (name - r->name)), name);
+	mg_printable(g->name);
+	p->gate = g;
+	p->openable = r->openable;
+	return 0;
+}
+
+static int take_install(struct parser *p, const void *record)
+{
+	const struct mg_install_record *r = record;
+	struct memgate_install_info *i;
+
+	i = reallocarray(p->gate->installs, p->gate->nr_installs + 1,
+			 sizeof(*i));
+	if (!i)
+		return -ENOMEM;
+	p->gate->installs = i;
+	i += p->gate->nr_installs++;
+	snprintf(i->name, sizeof(i->name), "%.*s", (int)sizeof(r->name),
+		 r->name);
+	mg_printable(i->name);
+	i->map_id = r->map;
+	i->link_id = r->link;
+	i->state = r->closed ? MEMGATE_INSTALL_CLOSED :
+		   r->link ? MEMGATE_INSTALL_LIVE : MEMGATE_INSTALL_KEPT;
+	i->classes = r->classes;
+	p->gate->classes |= r->classes & p->openable;
+	return 0;
+}
+
+static int take_consumer(struct parser *p, const void *record)
+{
+	const struct mg_consumer_record *r = record;
+	struct memgate_consumer_info *c;
+
+	c = reallocarray(p->gate->consumers, p->gate->nr_consumers + 1,
+			 sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	p->gate->consumers = c;
+	c += p->gate->nr_consumers++;
+	c->kind = r->kind;
+	c->id = r->id;
+	c->rights = r->rights;
+	c->pid = r->pid;
+	return 0;
+}
+
+static const struct {
+	size_t size;
+	int (*take)(struct parser *p, const void *record);
+} records[] = {
+	[MG_RECORD_GATE] = { sizeof(struct mg_gate_record), take_gate },
+	[MG_RECORD_INSTALL] = { sizeof(struct mg_install_record),
+				take_install },
+	[MG_RECORD_CONSUMER] = { sizeof(struct mg_consumer_record),
+				 take_consumer },
+};
+
+/* Every record begins with its kind and the id of its gate. */
+static int take_record(struct parser *p, const char *data, size_t len)
+{
+	uint64_t head[2];
+	int err = 0;
+
+	if (len < sizeof(head))
+		return -EPROTO;
+	memcpy(head, data, sizeof(head));
+	if (head[0] < MG_RECORD_GATE || head[0] >= ARRAY_SIZE(records) ||
+	    len < records[head[0]].size)
+		return -EPROTO;
+	/* A gate that is dying has been left out, what it has comes. */
+	if (head[0] == MG_RECORD_GATE || (p->gate && p->gate->id == head[1]))
+		err = records[head[0]].take(p, data);
+	return err ? err : (int)records[head[0]].size;
+}
+
+int mg_records_parse(const void *data, size_t len,
+		     struct memgate_gate_info ***gates, size_t *nr)
+{
+	struct parser p = { .gates = gates, .nr = nr };
+	size_t at = 0;
+	int n;
+
+	while (at < len) {
+		n = take_record(&p, (const char *)data + at, len - at);
+		if (n < 0)
+			return n;
+		at += n;
+	}
+	return 0;
+}
+
+/* To the end, into memory to be freed. */
+static int read_all(int fd, char **data, size_t *len)
+{
+	size_t size = 0;
+	char *grown;
+	ssize_t n;
+
+	*data = NULL;
+	*len = 0;
+	do {
+		if (size - *len < 4096) {
+			size += size + 65536;
+			grown = realloc(*data, size);
+			if (!grown)
+				return -ENOMEM;
+			*data = grown;
+		}
+		n = read(fd, *data + *len, size - *len);
+		/* The kernel wants to be called again. */
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			*len += n;
+	} while (n);
+	return 0;
+}
+
+static int run_iterator(struct bpf_object *obj, char **data, size_t *len)
+{
+	struct bpf_program *prog = bpf_object__next_program(obj, NULL);
+	int __autoclose fd = -1;
+	struct bpf_link *link;
+
+	if (bpf_object__load(obj))
+		return -errno;
+	link = bpf_program__attach_iter(prog, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	bpf_link__destroy(link);
+	return fd < 0 ? -errno : read_all(fd, data, len);
+}
+
+static bool may_iterate(void)
+{
+	return mg_have_cap(MG_CAP_SYS_ADMIN) ||
+	       (mg_have_cap(MG_CAP_BPF) && mg_have_cap(MG_CAP_PERFMON));
+}
+
+/*
+ * Append every gate to a list.  An error, after which nothing has been
+ * appended, is no reason to fail: the caller may lack the capabilities, and
+ * the kernel the iterator.
+ */
+int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr)
+{
+	size_t len = 0, before = *nr;
+	struct bpf_object *obj;
+	char *data = NULL;
+	int err = -EPERM;
+
+	if (!may_iterate())
+		return err;
+	mg_log_begin();
+	obj = bpf_object__open_mem(mg_gates_bpf,
+				   mg_gates_bpf_end - mg_gates_bpf, NULL);
+	err = obj ? run_iterator(obj, &data, &len) : -errno;
+	bpf_object__close(obj);
+	free(mg_log_end());
+	if (!err)
+		err = mg_records_parse(data, len, gates, nr);
+	while (err && *nr > before)
+		memgate_gate_info__free((*gates)[--*nr]);
+	free(data);
+	return err;
+}
