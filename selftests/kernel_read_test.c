@@ -165,6 +165,28 @@ TEST_F_TIMEOUT(exec, path, 120)
 	run_in_all(_metadata, variant->mem, by_path);
 }
 
+/* vfork() returns before the new program is mapped: until it has come to rest. */
+static bool comes_to_rest(pid_t pid)
+{
+	char path[64], text[64];
+	long nr = -1;
+	int i, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	for (i = 0; i < 3000; i++) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		memset(text, 0, sizeof(text));
+		if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
+		    sscanf(text, "%ld", &nr) != 1)
+			nr = -1;
+		close(fd);
+		if (nr == __NR_clock_nanosleep || nr == __NR_nanosleep)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* A program that was opened before the seal, and one that runs already. */
 TEST_F_TIMEOUT(exec, opened_before, 120)
 {
@@ -182,6 +204,7 @@ TEST_F_TIMEOUT(exec, opened_before, 120)
 		_exit(1);
 	}
 	ASSERT_LT(0, pid);
+	ASSERT_TRUE(comes_to_rest(pid));
 	ASSERT_EQ(0, mg_seal(fd));
 	close(fd);
 	EXPECT_EQ(-EACCES, run_program(reader, by_execveat));
