@@ -289,8 +289,12 @@ static __always_inline bool memgate_no_gate(struct folio *folio)
 static __always_inline bool memgate_gup_fast(struct folio *folio,
 					     unsigned int flags)
 {
-	return !memgate_enabled() || memgate_no_gate(folio) ||
-	       __memgate_gup_fast(folio, flags);
+	if (!memgate_enabled())
+		return true;
+	/* Anonymous memory is nobody's file. */
+	if ((unsigned long)READ_ONCE(folio->mapping) & PAGE_MAPPING_FLAGS)
+		return true;
+	return memgate_no_gate(folio) || __memgate_gup_fast(folio, flags);
 }
 
 /* May slow GUP hand out this page, on which it holds a reference? */

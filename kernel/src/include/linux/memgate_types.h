@@ -13,7 +13,8 @@ struct memgate_install;
  *	GUP calls only and ignored outside of task context.
  * @asking: the install whose program runs; a question that comes up
  *	meanwhile is a recursion and refused
- * @asked: the inode for which do_mmap() asked, until the mapping is there
+ * @asked: in do_mmap(): that it has asked, or the inode that f_op->mmap saw;
+ *	NULL otherwise
  *
  * Written and read by the task itself only.
  */

@@ -325,11 +325,12 @@ bool __memgate_gup_fast(struct folio *folio, unsigned int flags)
 		return true;
 	if (folio_test_slab(folio))
 		return false;
+	/* Truncated, perhaps; slow GUP knows the VMA. */
 	mapping = READ_ONCE(folio->mapping);
-	if ((unsigned long)mapping & PAGE_MAPPING_FLAGS)
-		return true;
 	if (!mapping)
 		return false;
+	if ((unsigned long)mapping & PAGE_MAPPING_FLAGS)
+		return true;
 	if (!mapping_gated(mapping))
 		return true;
 	return consumer && in_task() &&

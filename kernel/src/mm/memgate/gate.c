@@ -230,11 +230,12 @@ int memgate_settle(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 	unsigned long deadline = jiffies + HZ / 6;
-	DEFINE_XARRAY(seen);
 	struct mm_struct *mm;
+	struct xarray seen;
 	unsigned long key;
 	int ret = 0;
 
+	xa_init(&seen);
 	while (!ret && (mm = memgate_next_mm(mapping, &seen))) {
 		ret = memgate_settle_mm(mm, mapping, deadline);
 		mmput_async(mm);
