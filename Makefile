@@ -39,6 +39,9 @@ help:
 	'  make demo             build all, then show memgate at work in a VM' \
 	'  make check            build all, then run every test' \
 	'' \
+	'For an hour, and before a release:' \
+	'  make check-debug      the tests on a kernel with KASAN, lockdep, kmemleak' \
+	'' \
 	'Building:' \
 	'  make                  everything, nothing run (needs: make deps)' \
 	'  make deps             install what Debian packages are missing (root)' \
@@ -129,6 +132,10 @@ everything:
 check: everything
 	@$(VM)/check -k $(BZIMAGE)
 
+# The same on the debug kernel: longer races, no splat, no leak.
+check-debug:
+	@$(MAKE) check DEBUG=1
+
 demo: everything
 	@$(run) -t 600 -- $(TOP)/selftests/demo/demo.sh $(BZIMAGE)
 
@@ -168,4 +175,4 @@ distclean:
 .NOTPARALLEL:
 .PHONY: all help deps kernel-prepare kernel-config kernel kernel-refresh \
 	kernel-export kernel-each host bpf loader selftests modules style paths everything \
-	check demo shell bench vm install uninstall clean distclean
+	check check-debug demo shell bench vm install uninstall clean distclean

@@ -15,10 +15,12 @@
 #include "kvm_util.h"
 #include "memgate_util.h"
 #include "probe.h"
+#include "race_util.h"
 #include "trace_util.h"
 
 #define LEN	MG_HUGE_SIZE
-#define STORM_SECONDS	4
+#define STORMS		(3 * 2)		/* that share the time */
+#define STORM_PATIENCE	60		/* for what must happen in each */
 
 /* One memfd with a policy and a VM attached to it ***************************/
 
@@ -181,33 +183,47 @@ TEST_F(order, nothing_left)
 struct ender {
 	struct trio *trio;
 	enum part part;
+	int cpu;
 	pthread_barrier_t *start;
 };
 
 static void *end_part(void *arg)
 {
 	struct ender *ender = arg;
+	volatile unsigned int spin;
 
+	race_on_cpu(ender->cpu);
 	pthread_barrier_wait(ender->start);
+	/* Not always the same one first. */
+	spin = rand() % 4096;
+	while (spin)
+		spin--;
 	trio_end(ender->trio, ender->part);
 	return NULL;
 }
 
-static void end_all(struct trio *trio)
+/* Ends the parts of a set at the same time on two CPUs, then the others. */
+static void end_together(struct trio *trio, unsigned int parts)
 {
 	struct ender ender[PARTS];
 	pthread_t thread[PARTS];
 	pthread_barrier_t start;
-	int i;
+	int i, nr = 0;
 
-	pthread_barrier_init(&start, NULL, PARTS);
+	pthread_barrier_init(&start, NULL, __builtin_popcount(parts));
 	for (i = 0; i < PARTS; i++) {
-		ender[i] = (struct ender){ trio, i, &start };
-		pthread_create(&thread[i], NULL, end_part, &ender[i]);
+		if (!(parts & 1 << i))
+			continue;
+		ender[nr] = (struct ender){ trio, i, nr, &start };
+		pthread_create(&thread[nr], NULL, end_part, &ender[nr]);
+		nr++;
 	}
-	for (i = 0; i < PARTS; i++)
-		pthread_join(thread[i], NULL);
+	while (nr)
+		pthread_join(thread[--nr], NULL);
 	pthread_barrier_destroy(&start);
+	for (i = 0; i < PARTS; i++)
+		if (!(parts & 1 << i))
+			trio_end(trio, i);
 }
 
 FIXTURE(storm)
@@ -235,23 +251,28 @@ FIXTURE_TEARDOWN(storm)
 	mg_policy_free(&self->deny);
 }
 
-TEST_F_TIMEOUT(storm, all_parts_end_together, 60)
+TEST_F_TIMEOUT(storm, parts_end_together, 240)
 {
-	time_t end = time(NULL) + STORM_SECONDS;
+	static const unsigned int sets[] = {
+		1 << MEMFD | 1 << LINK,
+		1 << LINK | 1 << VM,
+		1 << MEMFD | 1 << VM,
+		1 << MEMFD | 1 << LINK | 1 << VM,
+	};
+	struct race_clock clock;
 	struct trio trio;
-	int rounds;
 
-	for (rounds = 0; time(NULL) < end; rounds++) {
+	race_clock_start(&clock, STORMS);
+	while (race_again(&clock) || clock.rounds <= 4) {
 		ASSERT_EQ(0, mg_trace_reset(&self->trace));
 		ASSERT_EQ(0, trio_up(&trio, &self->trace, variant->mem));
-		end_all(&trio);
+		end_together(&trio, sets[clock.rounds % 4]);
 		/* Whether the link was the first of them is not known. */
 		ASSERT_GE(1, mg_trace_find(&self->trace, TRACE_DETACHED,
 					   MEMGATE_KVM, NULL));
 		ASSERT_GE(1, mg_trace_find(&self->trace, TRACE_RELEASED, ~0U,
 					   NULL));
 	}
-	EXPECT_LT(3, rounds);
 	EXPECT_TRUE(probe_back_to(self->before));
 }
 
@@ -266,16 +287,29 @@ TEST_F_TIMEOUT(storm, all_parts_end_together, 60)
 struct storm {
 	enum mg_mem mem;
 	const struct mg_policy *allow, *deny;
-	time_t end;
+	double end;
+	atomic_int attachers;
 	atomic_long made, attached, refused, looked, updated, detached;
 };
+
+/* Until the time is over, and all has happened that the test is about. */
+static bool storm_goes_on(const struct storm *storm)
+{
+	double now = race_now();
+	bool enough = storm->made > 3 && storm->attached && storm->refused &&
+		      storm->looked && storm->updated > 3;
+
+	return now < storm->end ||
+	       (!enough && now < storm->end + STORM_PATIENCE);
+}
 
 static void *make_gates(void *arg)
 {
 	struct storm *storm = arg;
 	int fd, link;
 
-	while (time(NULL) < storm->end) {
+	race_on_cpu(0);
+	while (storm_goes_on(storm)) {
 		fd = mg_memfd(storm->mem, LEN);
 		link = mg_install(storm->allow, fd);
 		if (fd >= 0 && link >= 0 && dup2(fd, NEWEST_FD) >= 0 &&
@@ -295,7 +329,8 @@ static void *attach_vms(void *arg)
 	uint32_t val;
 	char *map;
 
-	while (time(NULL) < storm->end) {
+	race_on_cpu(storm->attachers++);
+	while (storm_goes_on(storm)) {
 		map = mg_map(storm->mem, NEWEST_FD, LEN,
 			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
 		if (map == MAP_FAILED) {
@@ -320,7 +355,7 @@ static void *look_at_gates(void *arg)
 	struct storm *storm = arg;
 	struct mg_gate gate;
 
-	while (time(NULL) < storm->end) {
+	while (storm_goes_on(storm)) {
 		if (!mg_gate_read(0, NEWEST_FD, &gate))
 			storm->looked++;
 		usleep(200);
@@ -333,7 +368,8 @@ static void *change_links(void *arg)
 	struct storm *storm = arg;
 	int n;
 
-	for (n = 0; time(NULL) < storm->end; n++) {
+	race_on_cpu(1);
+	for (n = 0; storm_goes_on(storm); n++) {
 		if (!mg_link_update(NEWEST_LINK, n & 1 ? storm->allow->map_fd :
 							 storm->deny->map_fd))
 			storm->updated++;
@@ -344,7 +380,7 @@ static void *change_links(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(storm, everything_at_once, 60)
+TEST_F_TIMEOUT(storm, everything_at_once, 240)
 {
 	static void *(*const work[])(void *) = {
 		make_gates, attach_vms, attach_vms, look_at_gates,
@@ -354,7 +390,7 @@ TEST_F_TIMEOUT(storm, everything_at_once, 60)
 		.mem = variant->mem,
 		.allow = &self->allow,
 		.deny = &self->deny,
-		.end = time(NULL) + STORM_SECONDS,
+		.end = race_now() + race_share(STORMS),
 	};
 	pthread_t thread[sizeof(work) / sizeof(work[0])];
 	size_t i;
@@ -392,7 +428,7 @@ static void run_trio(const struct mg_policy *policy, enum mg_mem mem, int ready)
 		guest_spin(&trio.guest, 0, GUEST_GPA);
 }
 
-TEST_F_TIMEOUT(storm, killed, 60)
+TEST_F_TIMEOUT(storm, killed, 120)
 {
 	int i, status, ready[2];
 	pid_t pid;

@@ -1,210 +1,204 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sealing while threads hammer the memfd.  Two things must never be seen:
+ * Sealing while hammers read the memfd in every way.  Two things must never
+ * be seen:
  *
  *  - an access that began after F_ADD_SEALS had returned and succeeded;
  *  - an access, whenever it began, that brings bytes which the owner wrote
  *    after F_ADD_SEALS had returned: it would have gone on unmediated behind
  *    the seal.
  *
- * Mappings show the second kind by right if they are older than the seal.
- * All those must have been counted, so the mapping thread keeps what it gets
- * and the number of its mappings is compared with the gate's.
+ * What leaves something behind instead (mappings, filled pages) is in
+ * seal_race_map_test.c.
  */
 #include <fcntl.h>
-#include <pthread.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
-#include "mediated.h"
+#include "kvm_util.h"
 #include "loop_util.h"
+#include "mediated.h"
+#include "race_util.h"
 
-#define ROUNDS		12
-#define REFUSALS	20	/* that a thread must have seen after it */
-#define MAX_MAPS	20000
-#define SECRET		0x5ec2e75ec2e75ec2ULL
+#define TESTS		(3 * 10)
 
-/* One round: a memfd, and the threads that are at it. */
+/* What the hammers of one round are at. */
 struct round {
 	enum mg_mem mem;
 	int fd;
 	char *map;		/* owner's, written after the seal */
-	char *dio_map;		/* for direct I/O, older than the seal */
-	int disk, backing;
-	_Atomic int nr_maps;
-	_Atomic bool sealed, stop;
+	char *old_map;		/* the hammers', older than the seal */
+	int disk, backing;	/* a block device, and what is on it */
+	struct guest guest;
 };
 
-struct hammer {
-	const char *name;
-	/* One access at @off: 1 done with bytes in @buf, 0 done, -errno. */
-	int (*access)(struct round *r, off_t off, char *buf);
-	struct round *round;
-	pthread_t thread;
-	_Atomic unsigned long before, refused;
-	unsigned long late, leaked, strange;
-};
-
-static int do_pread(struct round *r, off_t off, char *buf)
+/* Each hammer has a page of the disk. */
+static off_t disk_page(struct hammer *h)
 {
+	return h->nr * MG_BYTES;
+}
+
+static int from_disk(struct hammer *h, char *buf)
+{
+	struct round *r = h->target;
+
+	return pread(r->backing, buf, MG_BYTES, disk_page(h)) == MG_BYTES ?
+	       1 : -EIO;
+}
+
+static int do_pread(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+
 	return pread(r->fd, buf, MG_BYTES, off) == MG_BYTES ? 1 : -errno;
 }
 
-static int do_splice(struct round *r, off_t off, char *buf)
+static int do_falloc(struct hammer *h, off_t off, char *buf)
 {
-	loff_t pos = off;
-	int p[2], ret;
+	struct round *r = h->target;
 
-	if (pipe(p))
-		return -errno;
-	if (splice(r->fd, &pos, p[1], NULL, MG_BYTES, 0) != MG_BYTES)
-		ret = -errno;
-	else
-		ret = read(p[0], buf, MG_BYTES) == MG_BYTES ? 1 : -EIO;
-	close(p[0]);
-	close(p[1]);
-	return ret;
-}
-
-static int do_direct(struct round *r, off_t off, char *buf)
-{
-	if (pwrite(r->disk, r->dio_map + off, MG_BYTES, 0) != MG_BYTES)
-		return -errno;
-	return pread(r->backing, buf, MG_BYTES, 0) == MG_BYTES ? 1 : -EIO;
-}
-
-static int do_vmsplice(struct round *r, off_t off, char *buf)
-{
-	struct iovec v = { r->dio_map + off, MG_BYTES };
-	int p[2], ret;
-
-	if (pipe(p))
-		return -errno;
-	if (vmsplice(p[1], &v, 1, 0) != MG_BYTES)
-		ret = -errno;
-	else
-		ret = read(p[0], buf, MG_BYTES) == MG_BYTES ? 1 : -EIO;
-	close(p[0]);
-	close(p[1]);
-	return ret;
-}
-
-/* Never merges: every second one is of another kind. */
-static int do_mmap(struct round *r, off_t off, char *buf)
-{
-	int n = r->nr_maps++;
-
-	if (n >= MAX_MAPS && !r->sealed) {
-		/* Enough of them: wait for the seal. */
-		usleep(1000);
-		return 0;
-	}
-	return mmap(NULL, MG_HUGE_SIZE, n & 1 ? PROT_READ : PROT_NONE,
-		    MAP_SHARED, r->fd, 0) == MAP_FAILED ? -errno : 0;
-}
-
-static int do_falloc(struct round *r, off_t off, char *buf)
-{
 	return fallocate(r->fd, FALLOC_FL_KEEP_SIZE, 0, MG_HUGE_SIZE) ?
 	       -errno : 0;
 }
 
-static bool has_secret(const char *buf)
+/* What is in a pipe stays there for a while before somebody looks at it. */
+static int through_pipe(struct hammer *h, int p[2], ssize_t in, char *buf)
 {
-	uint64_t word;
-	size_t i;
+	int ret = in == MG_BYTES ? 1 : -errno;
 
-	for (i = 0; i + sizeof(word) <= MG_BYTES; i += sizeof(word)) {
-		memcpy(&word, buf + i, sizeof(word));
-		if (word == SECRET)
-			return true;
+	if (ret > 0) {
+		usleep(rand_r(&h->seed) % 20000);
+		if (read(p[0], buf, MG_BYTES) != MG_BYTES)
+			ret = -EIO;
 	}
-	return false;
-}
-
-static void *hammer(void *arg)
-{
-	struct hammer *h = arg;
-	struct round *r = h->round;
-	unsigned int seed = (uintptr_t)h;
-	char *buf = malloc(MG_BYTES);
-	bool sealed;
-	off_t off;
-	int ret;
-
-	while (!r->stop) {
-		off = (rand_r(&seed) % (MG_LEN / MG_BYTES)) * MG_BYTES;
-		/* Before the access begins: what is sealed now was then. */
-		sealed = r->sealed;
-		ret = h->access(r, off, buf);
-		if (ret > 0 && has_secret(buf))
-			h->leaked++;
-		if (ret >= 0 && sealed)
-			h->late++;
-		if (ret >= 0 && !sealed)
-			h->before++;
-		if (ret == -EACCES)
-			h->refused++;
-		else if (ret < 0)
-			h->strange++;
-	}
-	free(buf);
-	return NULL;
-}
-
-static void wait_for(_Atomic unsigned long *counter, unsigned long value)
-{
-	int i;
-
-	for (i = 0; i < 20000 && *counter < value; i++)
-		usleep(500);
-}
-
-/* Mappings of the memfd in this process now. */
-static unsigned int count_maps(int fd)
-{
-	unsigned long inode;
-	unsigned int count = 0;
-	struct stat st;
-	char line[512];
-	FILE *maps = fopen("/proc/self/maps", "re");
-
-	fstat(fd, &st);
-	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 &&
-		    inode == st.st_ino && strstr(line, "memfd:"))
-			count++;
-	if (maps)
-		fclose(maps);
-	return count;
-}
-
-/* Pins come and go all the time, so it may take some tries. */
-static int seal_in_the_end(int fd)
-{
-	int i, ret = -1;
-
-	for (i = 0; i < 200 && ret; i++) {
-		ret = mg_seal(fd);
-		if (ret && errno != EBUSY)
-			break;
-	}
+	close(p[0]);
+	close(p[1]);
 	return ret;
 }
 
-static void write_secret(char *map)
+static int do_splice(struct hammer *h, off_t off, char *buf)
 {
-	size_t i;
+	struct round *r = h->target;
+	loff_t pos = off;
+	int p[2];
 
-	for (i = 0; i < MG_LEN; i += 512)
-		*(volatile uint64_t *)(map + i) = SECRET;
+	if (pipe(p))
+		return -errno;
+	return through_pipe(h, p, splice(r->fd, &pos, p[1], NULL, MG_BYTES, 0),
+			    buf);
 }
+
+static int do_vmsplice(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+	struct iovec v = { r->old_map + off, MG_BYTES };
+	int p[2];
+
+	if (pipe(p))
+		return -errno;
+	return through_pipe(h, p, vmsplice(p[1], &v, 1, 0), buf);
+}
+
+/* No page table entry: GUP-fast finds nothing, slow GUP faults it in. */
+static int do_vmsplice_slow(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+	off_t page = off & ~(mg_page_size(r->mem) - 1);
+
+	madvise(r->old_map + page, mg_page_size(r->mem), MADV_DONTNEED);
+	return do_vmsplice(h, off, buf);
+}
+
+static int do_direct(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+
+	if (pwrite(r->disk, r->old_map + off, MG_BYTES, disk_page(h)) !=
+	    MG_BYTES)
+		return -errno;
+	return from_disk(h, buf);
+}
+
+static int write_fixed(struct hammer *h, struct io_uring *ring,
+		       struct iovec *v)
+{
+	struct round *r = h->target;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	io_uring_prep_write_fixed(sqe, r->backing, v->iov_base, v->iov_len,
+				  disk_page(h), 0);
+	ret = io_uring_submit_and_wait(ring, 1);
+	if (ret < 0)
+		return ret;
+	ret = io_uring_wait_cqe(ring, &cqe);
+	if (ret)
+		return ret;
+	ret = cqe->res == MG_BYTES ? 0 : cqe->res < 0 ? cqe->res : -EIO;
+	io_uring_cqe_seen(ring, cqe);
+	return ret;
+}
+
+/* A long-term pin: a registered buffer, used after a while. */
+static int do_fixed(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+	struct iovec v = { r->old_map + off, MG_BYTES };
+	struct io_uring ring;
+	int ret;
+
+	ret = io_uring_queue_init(2, &ring, 0);
+	if (ret)
+		return ret;
+	ret = io_uring_register_buffers(&ring, &v, 1);
+	if (!ret) {
+		usleep(rand_r(&h->seed) % 20000);
+		ret = write_fixed(h, &ring, &v) ?: from_disk(h, buf);
+	}
+	io_uring_queue_exit(&ring);
+	return ret;
+}
+
+/* By another process. */
+static int do_remote(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+	struct iovec to = { buf, MG_BYTES };
+	struct iovec from = { r->old_map + off, MG_BYTES };
+
+	return process_vm_readv(getppid(), &to, 1, &from, 1, 0) == MG_BYTES ?
+	       1 : -errno;
+}
+
+/* A guest that faults each time, as its page is taken from it before. */
+static int do_guest(struct hammer *h, off_t off, char *buf)
+{
+	struct round *r = h->target;
+	off_t page = off & ~(mg_page_size(r->mem) - 1);
+	uint32_t val;
+	int ret;
+
+	madvise(r->old_map + page, mg_page_size(r->mem), MADV_DONTNEED);
+	ret = guest_read(&r->guest, h->nr, GUEST_GPA + off, &val, NULL);
+	if (ret)
+		return ret;
+	/* Both halves of the secret are the same. */
+	memset(buf, 0, MG_BYTES);
+	memcpy(buf, &val, sizeof(val));
+	memcpy(buf + sizeof(val), &val, sizeof(val));
+	return 1;
+}
+
+/* Rounds ********************************************************************/
 
 FIXTURE(race) {
 	struct round round;
+	struct race *race;
+	struct mg_policy deny;
 };
 
 MG_MEM_VARIANTS(race);
@@ -213,6 +207,9 @@ FIXTURE_SETUP(race)
 {
 	struct round *r = &self->round;
 
+	mg_load(_metadata, &self->deny, "deny");
+	self->race = race_shared(sizeof(*self->race));
+	ASSERT_NE(NULL, self->race);
 	r->mem = variant->mem;
 	r->backing = memfd_create("disk", MFD_CLOEXEC);
 	ASSERT_EQ(0, ftruncate(r->backing, MG_LEN));
@@ -224,139 +221,143 @@ FIXTURE_TEARDOWN(race)
 {
 	close(self->round.disk);
 	close(self->round.backing);
+	mg_policy_free(&self->deny);
 }
 
-static void round_up(struct __test_metadata *const _metadata, struct round *r)
+static void round_up(struct __test_metadata *const _metadata, struct round *r,
+		     int cpus)
 {
 	r->fd = mg_memfd(r->mem, MG_LEN);
 	ASSERT_LE(0, r->fd);
 	r->map = mg_map(r->mem, r->fd, MG_LEN, PROT_READ | PROT_WRITE,
 			MAP_SHARED, 0);
 	ASSERT_NE(MAP_FAILED, r->map);
-	r->dio_map = mg_map(r->mem, r->fd, MG_LEN, PROT_READ | PROT_WRITE,
+	r->old_map = mg_map(r->mem, r->fd, MG_LEN, PROT_READ | PROT_WRITE,
 			    MAP_SHARED, 0);
-	ASSERT_NE(MAP_FAILED, r->dio_map);
-	ASSERT_TRUE(mg_matches(r->dio_map, 0, MG_LEN));
-	r->nr_maps = 0;
-	r->sealed = false;
-	r->stop = false;
+	ASSERT_NE(MAP_FAILED, r->old_map);
+	ASSERT_TRUE(mg_matches(r->old_map, 0, MG_LEN));
+	r->guest.nr_cpus = 0;
+	if (!cpus)
+		return;
+	ASSERT_EQ(0, guest_open(&r->guest, cpus, 0));
+	ASSERT_EQ(0, guest_memslot(&r->guest, 1, GUEST_GPA, r->old_map, MG_LEN,
+				   0));
 }
 
-/* Takes down the mappings that do_mmap() left too. */
 static void round_down(struct round *r)
 {
-	unsigned long start, end, inode;
-	struct stat st;
-	char line[512];
-	FILE *maps = fopen("/proc/self/maps", "re");
-
-	fstat(r->fd, &st);
-	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end,
-			   &inode) == 3 && inode == st.st_ino)
-			munmap((void *)start, end - start);
-	if (maps)
-		fclose(maps);
+	if (r->guest.nr_cpus)
+		guest_close(&r->guest);
+	munmap(r->map, MG_LEN);
+	munmap(r->old_map, MG_LEN);
 	close(r->fd);
 }
 
-/* @nr threads, sealed under them, judged. */
-static void one_round(struct __test_metadata *const _metadata,
-		      struct round *r, struct hammer *h, int nr)
+static void judge_all(struct __test_metadata *const _metadata,
+		      const struct race *race)
 {
-	struct mg_gate gate;
-	unsigned int maps;
-	int i;
+	const struct hammer *h;
 
-	round_up(_metadata, r);
-	for (i = 0; i < nr; i++) {
-		h[i].round = r;
-		h[i].before = h[i].refused = 0;
-		h[i].late = h[i].leaked = h[i].strange = 0;
-		ASSERT_EQ(0, pthread_create(&h[i].thread, NULL, hammer, &h[i]));
+	for (h = race->hammer; h < race->hammer + race->nr; h++) {
+		EXPECT_LE(RACE_REFUSALS, (unsigned long)h->refused);
+		EXPECT_TRUE(!h->late && !h->leaked && !h->strange) {
+			TH_LOG("%s went on behind the seal: %lu before, %lu refused, %lu late, %lu leaked, %lu other errors (%s)",
+			       h->name, h->before, h->refused, h->late,
+			       h->leaked, h->strange, strerror(h->what));
+		}
 	}
-	for (i = 0; i < nr; i++)
-		wait_for(&h[i].before, 5);
+}
 
-	ASSERT_EQ(0, seal_in_the_end(r->fd)) {
+static void one_round(struct __test_metadata *const _metadata,
+		      FIXTURE_DATA(race) *self, const struct hammer *h, int nr,
+		      int cpus, int round)
+{
+	struct round *r = &self->round;
+	struct mg_gate gate;
+
+	round_up(_metadata, r, cpus);
+	ASSERT_EQ(0, race_start(self->race, h, nr, r, MG_LEN));
+	ASSERT_TRUE(race_warm(self->race, 3));
+	ASSERT_EQ(0, race_seal(r->fd, &self->deny, round)) {
 		TH_LOG("seal: %s", strerror(errno));
 	}
-	r->sealed = true;
-	write_secret(r->map);
-	for (i = 0; i < nr; i++)
-		wait_for(&h[i].refused, REFUSALS);
-	r->stop = true;
-	for (i = 0; i < nr; i++) {
-		pthread_join(h[i].thread, NULL);
-		EXPECT_LE(5, (unsigned long)h[i].before);
-		EXPECT_LE(REFUSALS, (unsigned long)h[i].refused);
-		EXPECT_EQ(0, h[i].late);
-		EXPECT_EQ(0, h[i].leaked);
-		EXPECT_EQ(0, h[i].strange);
-		if (h[i].late || h[i].leaked || h[i].strange)
-			TH_LOG("%s: %lu before, %lu refused, %lu late, %lu leaked, %lu other errors",
-			       h[i].name, h[i].before, h[i].refused, h[i].late,
-			       h[i].leaked, h[i].strange);
-	}
-
-	/*
-	 * One that was refused when it was there already may have been
-	 * counted; one that is there must have been.
-	 */
-	maps = count_maps(r->fd);
+	race_write_secret(r->map, MG_LEN);
+	race_sealed(self->race);
+	race_stop(self->race);
+	judge_all(_metadata, self->race);
+	/* Two mappings here, and two in each process that was forked off. */
 	ASSERT_EQ(0, mg_gate_read(0, r->fd, &gate));
-	EXPECT_LE(maps, gate.premapped);
-	EXPECT_LE(gate.premapped, maps + nr);
+	EXPECT_EQ(race_count_maps(r->fd), gate.premapped);
+	race_leave(self->race);
 	round_down(r);
 }
 
 static void all_rounds(struct __test_metadata *const _metadata,
-		       struct round *r, struct hammer *h, int nr)
+		       FIXTURE_DATA(race) *self, const struct hammer *h,
+		       int nr, int cpus)
 {
-	int i;
+	struct race_clock clock;
 
-	for (i = 0; i < ROUNDS; i++)
-		one_round(_metadata, r, h, nr);
+	for (race_clock_start(&clock, TESTS);
+	     race_again(&clock) && !_metadata->exit_code;)
+		one_round(_metadata, self, h, nr, cpus, clock.rounds);
 }
 
-#define RACE_TEST(what)							\
-	TEST_F_TIMEOUT(race, what, 120)					\
+#define TWICE(what, ...)						\
+	{ .name = #what, .access = do_##what, __VA_ARGS__ },		\
+	{ .name = #what " 2", .access = do_##what, __VA_ARGS__ }
+
+#define RACE_TEST(what, ...)						\
+	TEST_F_TIMEOUT(race, what, 240)					\
 	{								\
-		struct hammer h[] = {					\
-			{ .name = #what, .access = do_##what },		\
-			{ .name = #what " 2", .access = do_##what },	\
-		};							\
+		const struct hammer h[] = { TWICE(what, __VA_ARGS__) };	\
 									\
-		all_rounds(_metadata, &self->round, h, 2);		\
+		all_rounds(_metadata, self, h, 2, 0);			\
 	}
 
 RACE_TEST(pread)
-RACE_TEST(mmap)
 RACE_TEST(direct)
 RACE_TEST(vmsplice)
+RACE_TEST(vmsplice_slow)
 RACE_TEST(falloc)
+RACE_TEST(fixed, .refusal = EFAULT)
+RACE_TEST(remote, .process = true, .refusal = EFAULT)
 
-TEST_F_TIMEOUT(race, splice, 120)
+TEST_F_TIMEOUT(race, splice, 240)
 {
-	struct hammer h[] = { { .name = "splice", .access = do_splice } };
+	const struct hammer h[] = { TWICE(splice) };
+	struct hammer lacks = { .target = &self->round };
 
 	/* hugetlbfs does not splice: nothing to race with. */
-	if (variant->mem != MG_HUGETLB)
-		all_rounds(_metadata, &self->round, h, 1);
-	else
-		EXPECT_GT(0, do_splice(&self->round, 0, NULL));
+	if (variant->mem != MG_HUGETLB) {
+		all_rounds(_metadata, self, h, 2, 0);
+	} else {
+		self->round.fd = mg_memfd(variant->mem, MG_LEN);
+		EXPECT_EQ(-EINVAL, do_splice(&lacks, 0, NULL));
+	}
 }
 
-TEST_F_TIMEOUT(race, all_at_once, 120)
+TEST_F_TIMEOUT(race, guest, 240)
 {
-	struct hammer h[] = {
+	const struct hammer h[] = { TWICE(guest, .refusal = EFAULT) };
+
+	if (guest_missing())
+		SKIP(return, "%s", guest_missing());
+	all_rounds(_metadata, self, h, 2, 2);
+}
+
+TEST_F_TIMEOUT(race, all_at_once, 240)
+{
+	const struct hammer h[] = {
 		{ .name = "pread", .access = do_pread },
-		{ .name = "mmap", .access = do_mmap },
 		{ .name = "direct", .access = do_direct },
+		{ .name = "vmsplice", .access = do_vmsplice_slow },
 		{ .name = "falloc", .access = do_falloc },
+		{ .name = "remote", .access = do_remote, .process = true,
+		  .refusal = EFAULT },
 	};
 
-	all_rounds(_metadata, &self->round, h, 4);
+	all_rounds(_metadata, self, h, 5, 0);
 }
 
 TEST_HARNESS_MAIN
