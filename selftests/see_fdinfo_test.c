@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
 
 #include "kselftest_harness.h"
 #include "kvm_util.h"
@@ -123,6 +125,19 @@ TEST_F(fdinfo, sealed)
 	close(other);
 }
 
+/* The kernel says of a link itself what fdinfo says of its install. */
+static void expect_link(struct __test_metadata *const _metadata, int link,
+			const struct mg_policy_line *line)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	ASSERT_EQ(0, bpf_link_get_info_by_fd(link, &info, &len));
+	EXPECT_EQ(BPF_LINK_TYPE_STRUCT_OPS, info.type);
+	EXPECT_EQ(line->link, info.id);
+	EXPECT_EQ(line->map, info.struct_ops.map_id);
+}
+
 /* Two installs, one lost, the gate frozen, the other lost. */
 TEST_F(fdinfo, installs)
 {
@@ -136,6 +151,8 @@ TEST_F(fdinfo, installs)
 	get_ids(self->fd, &gate);
 	EXPECT_LT(0, gate.policy[0].map);
 	EXPECT_LT(0, gate.policy[1].link);
+	expect_link(_metadata, link[0], &gate.policy[0]);
+	expect_link(_metadata, link[1], &gate.policy[1]);
 	expect_lines(_metadata, self->fd,
 		     "memgate:\tid %llu premapped 0 frozen 0 classes 0x3f\n"
 		     "memgate-policy:\tname answer_map map %u link %u state live classes 0x1\n"

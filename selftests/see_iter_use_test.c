@@ -103,7 +103,7 @@ static int ids_of(const char *text, unsigned long long *ids, int max)
 	return nr;
 }
 
-TEST_F_TIMEOUT(iter, many, 150)
+TEST_F_TIMEOUT(iter, many, 400)
 {
 	const size_t chunk[] = { 1 << 20, 4096, 100, 7 };
 	static unsigned long long made[MANY], seen[2 * MANY];
@@ -279,7 +279,7 @@ static int load_least(void)
 #define CAP(name)	(1ULL << (name))
 
 /* The parameters of somebody else's install are what there is to read. */
-TEST_F_TIMEOUT(iter, capabilities, 120)
+TEST_F_TIMEOUT(iter, capabilities, 300)
 {
 	int fd = mg_memfd(MG_4K, LEN), link;
 
