@@ -430,9 +430,10 @@ bool __memgate_closed(struct address_space *mapping, const char *way)
 int __memgate_sva_bind(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
 	bool closed = false;
-	VMA_ITERATOR(vmi, mm, 0);
 
+	vma_iter_init(&vmi, mm, 0);
 	/* mm->iommu_mm first, the mappings second; pairs with mmap_lock. */
 	mmap_read_lock(mm);
 	for_each_vma(vmi, vma) {

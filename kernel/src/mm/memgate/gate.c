@@ -177,9 +177,10 @@ static int memgate_settle_mm(struct mm_struct *mm,
 			     unsigned long deadline)
 {
 	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
 	int ret = 0;
-	VMA_ITERATOR(vmi, mm, 0);
 
+	vma_iter_init(&vmi, mm, 0);
 	/* hugetlbfs takes i_rwsem, which is held, under mmap_lock. */
 	while (!mmap_read_trylock(mm))
 		if (time_after(jiffies, deadline) ||
