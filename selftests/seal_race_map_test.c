@@ -207,23 +207,26 @@ static int do_fork(struct hammer *h, off_t off, char *buf)
 }
 
 /*
- * Fills the mapping of another process, page after page.  When half of them
- * are there they are taken out again, which is for the time before the seal;
- * from then on there is still enough to fill, if that is not refused.
+ * Fills the mapping of another process, page after page, each hammer in its
+ * half.  When that is full all is taken out again, which is for the time
+ * before the seal; from then on there is still something to fill, if that is
+ * not refused.
  */
 static int do_fill(struct hammer *h, off_t off, char *buf)
 {
 	struct bench *b = h->target;
 	struct place *p = place_of(h);
-	size_t page = mg_page_size(b->mem);
+	size_t page = mg_page_size(b->mem), half = FILL_LEN / page / 2;
 	struct uffdio_copy copy = { .src = (uintptr_t)b->source, .len = page };
 
-	if (p->step >= FILL_LEN / page / 2 &&
+	if (p->step >= half &&
 	    !fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		       FILL_LEN))
 		p->step = 0;
 	usleep(rand_r(&h->seed) % (b->mem == MG_HUGETLB ? 40000 : 100));
-	copy.dst = (uintptr_t)b->fill + p->step % (FILL_LEN / page) * page;
+	/* Each has a half, or one would run behind the other. */
+	copy.dst = (uintptr_t)b->fill +
+		   (h->nr % 2 * half + p->step % half) * page;
 	if (!ioctl(b->uffd, UFFDIO_COPY, &copy)) {
 		p->step++;
 		return 0;
