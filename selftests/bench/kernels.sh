@@ -44,7 +44,7 @@ wanted_config() {	# name
 config() {	# name, tree, objects
 	mkdir -p "$3"
 	wanted_config "$1" >"$3/wanted.new"
-	cmp -s "$3/wanted.new" "$3/wanted" && return 0
+	! cmp -s "$3/wanted.new" "$3/wanted" || return 0
 	cp "$3/wanted.new" "$3/.config"
 	make -s -C "$2" O="$3" olddefconfig >>"$log" 2>&1
 	mv "$3/wanted.new" "$3/wanted"
@@ -93,7 +93,7 @@ kernel() {	# name
 	now=$(inputs "$1")
 	[ "$(cat "$bench/$1/stamp" 2>/dev/null)" != "$now" ] || return 0
 	if [ "$1" = memgate ]; then
-		build "$1" "$linux" "$bench/kernel-memgate"
+		build "$1" "$linux" "$out/kernel-bench"
 	else
 		work_tree
 		[ "$1" != plain-c ] || git_in "$tree" apply "$patch"
