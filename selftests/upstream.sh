@@ -376,10 +376,10 @@ worse_parts() {	# test
 		result = $2
 		nr = $1
 		sub(/^[^ ]+ [^ ]+ ?/, "")
-		if (result != "ok" && result != was[nr] && was[nr] != "fail")
+		before = nr in was ? was[nr] : "none"
+		if (result != "ok" && result != before && before != "fail")
 			print "part " nr " (" $0 "): " result \
-				", without memgate: " \
-				(nr in was ? was[nr] : "none")
+				", without memgate: " before
 		delete was[nr]
 	}
 	END {
