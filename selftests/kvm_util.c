@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kvm_util.h"
+#include "memgate_util.h"
 
 /* The guest's own memory. */
 #define LOW_LEN		0x10000
@@ -427,9 +428,10 @@ static void on_timeout(int sig)
  */
 static int run_limited(struct guest_cpu *cpu)
 {
+	const long ms = GUEST_TIMEOUT_MS * mg_slowness();
 	const struct itimerspec limit = {
-		.it_value = { .tv_sec = GUEST_TIMEOUT_MS / 1000,
-			      .tv_nsec = GUEST_TIMEOUT_MS % 1000 * 1000000L },
+		.it_value = { .tv_sec = ms / 1000,
+			      .tv_nsec = ms % 1000 * 1000000L },
 		.it_interval = { .tv_nsec = 100000000 },
 	};
 	struct sigaction action = { .sa_handler = on_timeout };

@@ -150,6 +150,8 @@ void mg_peer_stop(struct mg_peer *peer);
 int mg_write_file(const char *path, const char *text);
 /* Another struct file of the same memfd. */
 int mg_reopen(int fd, int flags);
+/* How many times slower than usual it may be: $MEMGATE_SLOWNESS, or 1. */
+int mg_slowness(void);
 /* Becomes uid and gid 65534 without any capability. */
 int mg_drop_privileges(void);
 

@@ -21,6 +21,8 @@
 #include "race_util.h"
 
 #define ACCESS_BYTES	4096
+/* Half milliseconds that a hammer may take to get somewhere. */
+#define PATIENCE	(20000 * mg_slowness())
 
 /* Time **********************************************************************/
 
@@ -165,7 +167,7 @@ static bool wait_for(_Atomic unsigned long *counter, unsigned long value)
 {
 	int i;
 
-	for (i = 0; i < 20000 && *counter < value; i++)
+	for (i = 0; i < PATIENCE && *counter < value; i++)
 		usleep(500);
 	return *counter >= value;
 }
@@ -197,8 +199,11 @@ void race_stop(struct race *race)
 	for (i = 0; i < race->nr; i++) {
 		if (!race->hammer[i].process)
 			pthread_join(race->hammer[i].thread, NULL);
-		for (tries = 0; tries < 20000 && !race->hammer[i].done; tries++)
+		for (tries = 0; tries < PATIENCE; tries++) {
+			if (race->hammer[i].done)
+				break;
 			usleep(500);
+		}
 	}
 }
 
