@@ -194,6 +194,12 @@ static inline void memgate_leave(struct memgate_consumer *outer)
 	current->memgate.consumer = outer;
 }
 
+/* f_op->mmap: @inode has no gate so far; see memgate_mmap_end() */
+static inline void memgate_mmap_saw(const struct inode *inode)
+{
+	current->memgate.asked = inode;
+}
+
 static inline void memgate_mmap_done(void)
 {
 	current->memgate.asked = NULL;
@@ -263,6 +269,7 @@ memgate_enter(struct memgate_consumer *consumer)
 }
 
 static inline void memgate_leave(struct memgate_consumer *outer) { }
+static inline void memgate_mmap_saw(const struct inode *inode) { }
 static inline void memgate_mmap_done(void) { }
 
 #endif /* CONFIG_MEMGATE */
@@ -410,7 +417,7 @@ static inline unsigned long memgate_mmap_begin(struct file *file,
 {
 	int ret;
 
-	if (!memgate_enabled() || !file)
+	if (!memgate_enabled() || !file || !mapping_gated(file->f_mapping))
 		return addr;
 	ret = __memgate_mmap_begin(file, len, vm_flags, pgoff);
 	return ret ?: addr;
@@ -438,7 +445,12 @@ static inline unsigned long memgate_mmap_end(struct file *file,
 static inline int memgate_mmap_file(struct file *file,
 				    struct vm_area_struct *vma)
 {
-	return memgate_enabled() ? __memgate_mmap_file(file, vma) : 0;
+	if (!memgate_enabled())
+		return 0;
+	if (mapping_gated(file->f_mapping))
+		return __memgate_mmap_file(file, vma);
+	memgate_mmap_saw(file_inode(file));
+	return 0;
 }
 
 static inline int memgate_mprotect(struct vm_area_struct *vma,

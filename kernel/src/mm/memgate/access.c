@@ -167,8 +167,6 @@ int __memgate_mmap_begin(struct file *file, unsigned long len,
 	vm_flags_t may_not;
 	int ret;
 
-	if (!mapping_gated(inode->i_mapping))
-		return 0;
 	ret = memgate_ask_mmap(inode, *vm_flags, pgoff, len, &may_not);
 	if (ret)
 		return ret;
@@ -184,9 +182,6 @@ int __memgate_mmap_file(struct file *file, struct vm_area_struct *vma)
 	int ret;
 
 	if (current->memgate.asked == MEMGATE_ASKED)
-		return 0;
-	current->memgate.asked = inode;
-	if (!mapping_gated(inode->i_mapping))
 		return 0;
 	ret = memgate_ask_mmap(inode, vma->vm_flags, vma->vm_pgoff,
 			       vma->vm_end - vma->vm_start, &may_not);

@@ -159,7 +159,7 @@ static int memgate_install_add(struct memgate *gate,
 
 	refcount_inc(&gate->ref);
 	install->gate = gate;
-	bpf_struct_ops_link_set_target(install->link, install);
+	bpf_struct_ops_link_set_target(install->link, install, gate->id);
 	spin_lock(&memgate_lock);
 	list_add_tail_rcu(&install->node, &gate->installs);
 	spin_unlock(&memgate_lock);
