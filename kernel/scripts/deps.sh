@@ -13,7 +13,7 @@ packages=(
 	clang-19 llvm-19 libcap-dev libjson-c-dev pkgconf python3-docutils
 	# the test VM and the tests
 	qemu-system-x86 busybox-static liburing-dev procps iproute2 e2fsprogs
-	util-linux rsync libnuma-dev
+	util-linux rsync libnuma-dev kmod
 	# make style
 	sparse codespell shellcheck
 )
