@@ -253,6 +253,15 @@ prints "without them the policy refuses" ENODATA memfd -- sh -c \
 	"$attach types7 > /dev/null && $helper mmap"
 prints "sealed and nothing installed is closed" EACCES memfd -- sh -c \
 	"memgate gate seal fd 7 > /dev/null && $helper mmap"
+prints "bpftool shows the gate that a link is on" "the same, twice" \
+	memfd -- sh -c \
+	"$attach allow pin /sys/fs/bpf/cli-test3 > /dev/null &&
+	 id=\$(memgate -j gate show fd 7 | $helper json id) &&
+	 [ \$id = \$(bpftool -j link show pinned /sys/fs/bpf/cli-test3 |
+		     $helper json target_id) ] &&
+	 bpftool link show pinned /sys/fs/bpf/cli-test3 |
+		grep -q \"struct_ops  map [0-9]*  target \$id \" &&
+	 echo the same, twice"
 prints "freeze keeps the policy when the pin goes" ok memfd -- sh -c \
 	"$attach allow pin /sys/fs/bpf/cli-test2 > /dev/null &&
 	 memgate gate freeze fd 7 > /dev/null &&

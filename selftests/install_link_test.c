@@ -294,6 +294,7 @@ TEST_F(link, told_when_the_memfd_dies)
 	ASSERT_EQ(0, link_info(link, &info));
 	EXPECT_EQ(BPF_LINK_TYPE_STRUCT_OPS, info.type);
 	EXPECT_NE(0, info.struct_ops.map_id);
+	EXPECT_NE(0, info.struct_ops.target_id);
 	EXPECT_EQ(0, poll(&now, 1, 100));
 
 	/* The last descriptor, not the first. */
@@ -302,6 +303,9 @@ TEST_F(link, told_when_the_memfd_dies)
 	EXPECT_EQ(0, poll(&now, 1, 100));
 	close(other);
 	EXPECT_TRUE(hung_up(link));
+	ASSERT_EQ(0, link_info(link, &info));
+	EXPECT_EQ(0, info.struct_ops.map_id);
+	EXPECT_EQ(0, info.struct_ops.target_id);
 	EXPECT_EQ(-1, mg_link_update(link, self->deny.map_fd));
 	EXPECT_EQ(ENOLINK, errno);
 	self->fd = -1;

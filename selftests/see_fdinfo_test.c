@@ -125,9 +125,29 @@ TEST_F(fdinfo, sealed)
 	close(other);
 }
 
-/* The kernel says of a link itself what fdinfo says of its install. */
+/* The target that the fdinfo of a link names, 0 if none. */
+static unsigned long long shown_target(int link)
+{
+	unsigned long long target = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", link);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "target_id: %llu", &target);
+	if (f)
+		fclose(f);
+	return target;
+}
+
+/*
+ * The kernel says of a link itself what fdinfo of the memfd says of its
+ * install, and on which gate that is.
+ */
 static void expect_link(struct __test_metadata *const _metadata, int link,
-			const struct mg_policy_line *line)
+			const struct mg_policy_line *line,
+			unsigned long long target)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 len = sizeof(info);
@@ -136,6 +156,8 @@ static void expect_link(struct __test_metadata *const _metadata, int link,
 	EXPECT_EQ(BPF_LINK_TYPE_STRUCT_OPS, info.type);
 	EXPECT_EQ(line->link, info.id);
 	EXPECT_EQ(line->map, info.struct_ops.map_id);
+	EXPECT_EQ(target, info.struct_ops.target_id);
+	EXPECT_EQ(target, shown_target(link));
 }
 
 /* Two installs, one lost, the gate frozen, the other lost. */
@@ -151,8 +173,8 @@ TEST_F(fdinfo, installs)
 	get_ids(self->fd, &gate);
 	EXPECT_LT(0, gate.policy[0].map);
 	EXPECT_LT(0, gate.policy[1].link);
-	expect_link(_metadata, link[0], &gate.policy[0]);
-	expect_link(_metadata, link[1], &gate.policy[1]);
+	expect_link(_metadata, link[0], &gate.policy[0], gate.id);
+	expect_link(_metadata, link[1], &gate.policy[1], gate.id);
 	expect_lines(_metadata, self->fd,
 		     "memgate:\tid %llu premapped 0 frozen 0 classes 0x3f\n"
 		     "memgate-policy:\tname answer_map map %u link %u state live classes 0x1\n"
@@ -172,6 +194,54 @@ TEST_F(fdinfo, installs)
 		     "memgate-policy:\tname answer_map map 0 link 0 state closed classes 0x1\n"
 		     "memgate-policy:\tname answer_access map %u link 0 state kept classes 0x3e\n",
 		     gate.id, gate.policy[1].map);
+}
+
+/* Each link leads to its own gate, and no longer when that is left. */
+TEST_F(fdinfo, link_target)
+{
+	struct mg_policy_line gone = { 0 };
+	struct mg_gate gate, other_gate;
+	int link, other_link, other;
+
+	other = mg_memfd(variant->mem, LEN);
+	ASSERT_LE(0, other);
+	link = mg_install(&self->map, self->fd);
+	other_link = mg_install(&self->map, other);
+	ASSERT_LE(0, link);
+	ASSERT_LE(0, other_link);
+	get_ids(self->fd, &gate);
+	get_ids(other, &other_gate);
+	EXPECT_NE(gate.id, other_gate.id);
+	expect_link(_metadata, link, &gate.policy[0], gate.id);
+	expect_link(_metadata, other_link, &other_gate.policy[0],
+		    other_gate.id);
+	/* An update changes the map, not the place. */
+	ASSERT_EQ(0, mg_link_update(link, self->access.map_fd));
+	get_ids(self->fd, &gate);
+	EXPECT_STREQ("answer_access", gate.policy[0].name);
+	expect_link(_metadata, link, &gate.policy[0], gate.id);
+	ASSERT_EQ(0, mg_link_detach(link));
+	gone.link = gate.policy[0].link;
+	expect_link(_metadata, link, &gone, 0);
+	close(link);
+	close(other_link);
+	close(other);
+}
+
+/* A link that only keeps the policy loaded is on no gate. */
+TEST_F(fdinfo, link_without_target)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+	int link = mg_install_raw(self->map.map_fd, self->fd, 0, NULL, 0);
+
+	ASSERT_LE(0, link);
+	ASSERT_EQ(0, bpf_link_get_info_by_fd(link, &info, &len));
+	EXPECT_LT(0, info.struct_ops.map_id);
+	EXPECT_EQ(0, info.struct_ops.target_id);
+	EXPECT_EQ(0, shown_target(link));
+	expect_lines(_metadata, self->fd, "%s", "");
+	close(link);
 }
 
 /* A policy that comes to a frozen gate opens nothing, and is shown. */
