@@ -9,9 +9,10 @@
  *
  * widen= makes those moments long, with a bug or without: who has found nothing
  * to ask about sleeps up to that long before it goes on, and once more that long
- * if the memfd is sealed meanwhile.  On a kernel that is not preemptible, with
- * two emulated CPUs, an access and a seal otherwise hardly ever meet there.
- * Correct code must stand it as well.
+ * if the memfd is sealed meanwhile; who seals sleeps between the look at pins
+ * and the gate.  On a kernel that is not preemptible, with two emulated CPUs, an
+ * access and a seal otherwise hardly ever meet there.  Correct code must stand
+ * it as well.
  *
  * leak= forgets objects of that size; that, and the bugs use_after_free and
  * lock_order, are for the check that a debug kernel says what it finds.
@@ -55,7 +56,8 @@ enum {
 	SECOND_WAIT,
 	UPDATE,
 	UPDATE_ASK,
-	MMAP_FILE,
+	SHUT,
+	MMAP,
 	MPROTECT,
 	USERFAULT,
 };
@@ -142,17 +144,24 @@ static bool may_be_sealed(struct vm_area_struct *vma)
 	       !mapping_gated(vma->vm_file->f_mapping);
 }
 
+/* Nobody held pages when the seal looked; somebody takes some now. */
+static void wide_shut(struct inode *inode, struct memgate *gate)
+{
+	msleep(get_random_u32_below(widen));
+	original(SHUT, typeof(&wide_shut))(inode, gate);
+}
+SAME_TYPE(wide_shut, memgate_shut);
+
 /* The last question of mmap(); what it allows is mapped after it. */
 static int wide_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	bool wide = may_be_sealed(vma);
-	int ret = original(MMAP_FILE, typeof(&wide_mmap))(file, vma);
+	int ret = original(MMAP, typeof(&wide_mmap))(file, vma);
 
 	if (wide)
 		linger(file->f_mapping);
 	return ret;
 }
-SAME_TYPE(wide_mmap, __memgate_mmap_file);
 
 static int wide_mprotect(struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, vm_flags_t newflags)
@@ -207,7 +216,8 @@ static struct planted planted[] = {
 				no_second_wait),
 	[UPDATE] = PLANTED("open_update", "memgate_ops_update", open_update),
 	[UPDATE_ASK] = PLANTED("open_update", "memgate_ask", ask_in_update),
-	[MMAP_FILE] = PLANTED(NULL, "__memgate_mmap_file", wide_mmap),
+	[SHUT] = PLANTED(NULL, "memgate_shut", wide_shut),
+	[MMAP] = PLANTED(NULL, "shmem_mmap", wide_mmap),
 	[MPROTECT] = PLANTED(NULL, "__memgate_mprotect", wide_mprotect),
 	[USERFAULT] = PLANTED(NULL, "__memgate_userfault", wide_userfault),
 };
