@@ -64,13 +64,17 @@ static int do_falloc(struct hammer *h, off_t off, char *buf)
 	       -errno : 0;
 }
 
-/* What is in a pipe stays there for a while before somebody looks at it. */
+/*
+ * What is in a pipe stays there for a while before somebody looks at it: long
+ * enough to be there still when the owner writes after the seal, if the seal
+ * has not waited for it, and not as long as the seal waits.
+ */
 static int through_pipe(struct hammer *h, int p[2], ssize_t in, char *buf)
 {
 	int ret = in == MG_BYTES ? 1 : -errno;
 
 	if (ret > 0) {
-		usleep(rand_r(&h->seed) % 20000);
+		usleep(rand_r(&h->seed) % 80000);
 		if (read(p[0], buf, MG_BYTES) != MG_BYTES)
 			ret = -EIO;
 	}
@@ -236,6 +240,8 @@ static void round_up(struct __test_metadata *const _metadata, struct round *r,
 			    MAP_SHARED, 0);
 	ASSERT_NE(MAP_FAILED, r->old_map);
 	ASSERT_TRUE(mg_matches(r->old_map, 0, MG_LEN));
+	/* Faults would take their time after the seal. */
+	ASSERT_TRUE(mg_matches(r->map, 0, MG_LEN));
 	r->guest.nr_cpus = 0;
 	if (!cpus)
 		return;
