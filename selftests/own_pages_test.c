@@ -199,6 +199,72 @@ MOVE_TEST(move_pages)
 MOVE_TEST(mbind)
 MOVE_TEST(migrate_pages)
 
+/* Advice ********************************************************************/
+
+/* Another process advises its parent's mapping, and moves its pages. */
+static long advise(pid_t pid, char *map, int advice)
+{
+	struct iovec v = { map, MG_LEN };
+	int pidfd = syscall(__NR_pidfd_open, pid, 0);
+	long ret;
+
+	if (pidfd < 0)
+		return -errno;
+	ret = syscall(__NR_process_madvise, pidfd, &v, 1, advice, 0);
+	if (ret < 0)
+		ret = -errno;
+	close(pidfd);
+	return ret;
+}
+
+static long advise_cold(int fd, long map)
+{
+	return advise(getppid(), (char *)map, MADV_COLD);
+}
+
+static long advise_pageout(int fd, long map)
+{
+	return advise(getppid(), (char *)map, MADV_PAGEOUT);
+}
+
+static long advise_willneed(int fd, long map)
+{
+	return advise(getppid(), (char *)map, MADV_WILLNEED);
+}
+
+static long look_where(int fd, long map)
+{
+	void *page = (void *)map;
+	int status = -1;
+
+	if (syscall(__NR_move_pages, getppid(), 1, &page, NULL, &status, 0))
+		return -errno;
+	return status;
+}
+
+TEST_F_TIMEOUT(own_pages, advised_by_another, 60)
+{
+	struct mg_scene *s = &self->scene;
+	/* What cannot be reclaimed takes no advice about that. */
+	long reclaim = s->mem == MG_HUGETLB ? -EINVAL : (long)MG_LEN;
+	long map = (long)s->map;
+	int sealed;
+
+	for (sealed = 0; sealed < 2; sealed++) {
+		if (sealed)
+			ASSERT_EQ(0, mg_seal(s->fd));
+		EXPECT_EQ(reclaim, mg_peer_call(&s->peer, advise_cold, -1,
+						map));
+		EXPECT_EQ(reclaim, mg_peer_call(&s->peer, advise_pageout, -1,
+						map));
+		EXPECT_EQ((long)MG_LEN, mg_peer_call(&s->peer, advise_willneed,
+						     -1, map));
+		EXPECT_TRUE(mg_matches(s->map, 0, MG_LEN));
+		EXPECT_LE(0, mg_peer_call(&s->peer, look_where, -1, map));
+	}
+	expect_closed(_metadata, s, 0);
+}
+
 /* Broken pages **************************************************************/
 
 /*
