@@ -47,7 +47,7 @@ static int find_ask(void)
 static int in_policy(struct kprobe *probe, struct pt_regs *regs)
 {
 	asked++;
-	/* That question runs programs too. */
+	/* Whatever else may call it is no policy that is being asked. */
 	if (current->memgate.asking)
 		within = ask(file_inode(memfd), MEMGATE_READ, 0, 1);
 	return 0;
