@@ -50,6 +50,8 @@ struct asker {
 	int (*ask)(struct scene *s);
 	/* A refusal looks like this, whatever the policy said; 0: as it said. */
 	int refused;
+	/* So does one of what was set up before the seal; 0: no difference. */
+	int overtaken;
 	struct scene *scene;
 	pthread_t thread;
 	_Atomic unsigned long asked;
@@ -114,7 +116,10 @@ static bool right(const struct asker *a, int got, unsigned int from,
 			return true;
 	}
 	/* The first install seals, and is there after that. */
-	return !(from / 2) && last && got == (a->refused ?: EACCES);
+	if (from / 2 || !last)
+		return false;
+	return got == (a->refused ?: EACCES) ||
+	       (a->overtaken && got == a->overtaken);
 }
 
 static void *ask_all_the_time(void *arg)
@@ -349,9 +354,10 @@ TEST_F_TIMEOUT(race, decisions, 240)
 /* Grants: a VM that comes after an update has the new answer. */
 TEST_F_TIMEOUT(race, attachments, 240)
 {
+	/* KVM_RUN has one errno for memory that the VM may not have. */
 	struct asker a[] = {
-		{ .name = "VM", .ask = ask_kvm },
-		{ .name = "another VM", .ask = ask_kvm },
+		{ .name = "VM", .ask = ask_kvm, .overtaken = EFAULT },
+		{ .name = "another VM", .ask = ask_kvm, .overtaken = EFAULT },
 	};
 	struct scene *s = &self->scene;
 	struct race_clock clock;
@@ -370,7 +376,7 @@ TEST_F_TIMEOUT(race, attachments, 240)
 		scene_down(_metadata, s, a, nr);
 	}
 	EXPECT_EQ(1ULL << EPERM | 1ULL << EROFS | 1ULL << EACCES | 1,
-		  a[0].seen | a[1].seen);
+		  (a[0].seen | a[1].seen) & ~(1ULL << EFAULT));
 }
 
 /* Freezing ******************************************************************/
