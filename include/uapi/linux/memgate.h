@@ -107,12 +107,14 @@ enum memgate_map_op {
 /*
  * /proc/PID/fdinfo/FD of a memfd that has a gate.  One line "memgate:",
  * then a line for every install in the order in which they are asked, then
- * a line for every attachment; fields are "key value" pairs, numbers are
- * decimal unless they start with 0x, and new pairs append.
+ * a line for every attachment, each followed by one for every device of the
+ * consumer; fields are "key value" pairs, numbers are decimal unless they
+ * start with 0x, and new pairs append.
  *
  *   memgate:	id 5 premapped 0 frozen 1 classes 0x43
  *   memgate-policy:	name owner map 12 link 7 state live classes 0x3
- *   memgate-consumer:	kind 6 id 9 rights 0x3 pid 1234
+ *   memgate-consumer:	kind 7 id 9 rights 0x3 pid 1234
+ *   memgate-device:	consumer 9 name 0000:00:10.0
  *
  * classes: the classes that are decided by some install; all others are
  * closed.  state: live (its link is open), kept (link gone, the gate was

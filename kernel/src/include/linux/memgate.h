@@ -20,6 +20,7 @@
 #include <uapi/linux/memgate.h>
 
 struct device;
+struct iommu_group;
 struct memgate;
 struct seq_file;
 
@@ -32,6 +33,8 @@ struct seq_file;
  *	that leave nothing behind (FILE, OWN_PIN, OWN_LONGTERM, REMOTE, OTHER)
  * @task: who set the consumer up; for an access that leaves nothing behind,
  *	who makes it.  Held for the life of the consumer.
+ * @dev: the only device that it will ever have; NULL if there is none, and for
+ *	a consumer whose devices come and go (memgate_add_device())
  *
  * A subsystem embeds one in the object that uses the memory (struct kvm).
  */
@@ -39,11 +42,16 @@ struct memgate_consumer {
 	u32			kind;
 	u64			id;
 	struct task_struct	*task;
+	struct device		*dev;
 	/* private: */
+	/* Devices that come and go; RCU, changed under memgate_attach_mutex. */
+	struct list_head	devices;
 	/* What was granted to it; RCU, changed under memgate_lock. */
 	struct list_head	attachments;
 	/* It had an attachment once: somebody may be looking at it. */
 	bool			used;
+	/* It may still have memory whose gate is gone; memgate_lock. */
+	bool			orphaned;
 };
 
 /**
@@ -63,6 +71,8 @@ struct memgate_ops {
 	 * @gate: the gate of the memfd
 	 * @consumer: who wants it
 	 * @dev: the device that will reach the memory, NULL if there is none
+	 *	yet; asked for each device of the consumer, and again for one
+	 *	that joins it
 	 * @rights: enum memgate_rights, everything the consumer will have
 	 * @start: first byte, within the memfd, that this access is about;
 	 *	advice only: a grant to a consumer that stays (KVM, VFIO) is
@@ -163,14 +173,39 @@ static inline void memgate_task_init(struct task_struct *task)
 	task->memgate = (struct memgate_task){};
 }
 
-/* Consumers that stay: KVM and its like */
+/* Consumers that stay: KVM, a container of devices, a ring and the like */
 void memgate_consumer_init(struct memgate_consumer *consumer,
-			   enum memgate_class kind);
+			   enum memgate_class kind, struct device *dev);
 void memgate_consumer_destroy(struct memgate_consumer *consumer);
 int memgate_attach_range(struct memgate_consumer *consumer,
-			 unsigned long addr, unsigned long len, u32 rights);
+			 struct mm_struct *mm, unsigned long addr,
+			 unsigned long len, u32 rights);
+int memgate_attach_vma(struct memgate_consumer *consumer,
+		       struct vm_area_struct *vma, unsigned long start,
+		       unsigned long end, u32 rights);
 int memgate_attach_page(struct memgate_consumer *consumer, struct page *page,
 			u32 rights);
+int memgate_take_page(struct memgate_consumer *consumer, struct page *page,
+		      u32 rights, bool from_gated);
+int memgate_ask_again(struct memgate_consumer *consumer, u32 rights);
+int memgate_mmap_alias(struct memgate_consumer *consumer,
+		       struct vm_area_struct *vma);
+
+/* Has it ever been granted something? */
+static inline bool memgate_used(const struct memgate_consumer *consumer)
+{
+	return READ_ONCE(consumer->used);
+}
+
+/* The devices of a consumer */
+int memgate_add_device(struct memgate_consumer *consumer, struct device *dev);
+void memgate_del_device(struct memgate_consumer *consumer, struct device *dev);
+int memgate_add_group(struct memgate_consumer *consumer,
+		      struct iommu_group *group);
+void memgate_del_group(struct memgate_consumer *consumer,
+		       struct iommu_group *group);
+int memgate_device_joins(struct iommu_group *group, struct device *dev);
+void memgate_device_leaves(struct device *dev);
 
 /**
  * memgate_enter - pin pages on behalf of a consumer
@@ -192,6 +227,13 @@ memgate_enter(struct memgate_consumer *consumer)
 static inline void memgate_leave(struct memgate_consumer *outer)
 {
 	current->memgate.consumer = outer;
+}
+
+/* Is %current between these two, for a consumer with memgate_used()? */
+static inline bool memgate_inside_used(void)
+{
+	return current->memgate.consumer &&
+	       memgate_used(current->memgate.consumer);
 }
 
 /* f_op->mmap: @inode has no gate so far; see memgate_mmap_end() */
@@ -241,7 +283,8 @@ static inline void memgate_evict(struct inode *inode) { }
 static inline void memgate_task_init(struct task_struct *task) { }
 
 static inline void memgate_consumer_init(struct memgate_consumer *consumer,
-					 enum memgate_class kind)
+					 enum memgate_class kind,
+					 struct device *dev)
 {
 }
 
@@ -250,8 +293,17 @@ static inline void memgate_consumer_destroy(struct memgate_consumer *consumer)
 }
 
 static inline int memgate_attach_range(struct memgate_consumer *consumer,
+				       struct mm_struct *mm,
 				       unsigned long addr, unsigned long len,
 				       u32 rights)
+{
+	return 0;
+}
+
+static inline int memgate_attach_vma(struct memgate_consumer *consumer,
+				     struct vm_area_struct *vma,
+				     unsigned long start, unsigned long end,
+				     u32 rights)
 {
 	return 0;
 }
@@ -262,6 +314,60 @@ static inline int memgate_attach_page(struct memgate_consumer *consumer,
 	return 0;
 }
 
+static inline int memgate_take_page(struct memgate_consumer *consumer,
+				    struct page *page, u32 rights,
+				    bool from_gated)
+{
+	return 0;
+}
+
+static inline int memgate_ask_again(struct memgate_consumer *consumer,
+				    u32 rights)
+{
+	return 0;
+}
+
+static inline int memgate_mmap_alias(struct memgate_consumer *consumer,
+				     struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline bool memgate_used(const struct memgate_consumer *consumer)
+{
+	return false;
+}
+
+static inline int memgate_add_device(struct memgate_consumer *consumer,
+				     struct device *dev)
+{
+	return 0;
+}
+
+static inline void memgate_del_device(struct memgate_consumer *consumer,
+				      struct device *dev)
+{
+}
+
+static inline int memgate_add_group(struct memgate_consumer *consumer,
+				    struct iommu_group *group)
+{
+	return 0;
+}
+
+static inline void memgate_del_group(struct memgate_consumer *consumer,
+				     struct iommu_group *group)
+{
+}
+
+static inline int memgate_device_joins(struct iommu_group *group,
+				       struct device *dev)
+{
+	return 0;
+}
+
+static inline void memgate_device_leaves(struct device *dev) { }
+
 static inline struct memgate_consumer *
 memgate_enter(struct memgate_consumer *consumer)
 {
@@ -269,6 +375,12 @@ memgate_enter(struct memgate_consumer *consumer)
 }
 
 static inline void memgate_leave(struct memgate_consumer *outer) { }
+
+static inline bool memgate_inside_used(void)
+{
+	return false;
+}
+
 static inline void memgate_mmap_saw(const struct inode *inode) { }
 static inline void memgate_mmap_done(void) { }
 

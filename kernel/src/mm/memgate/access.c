@@ -443,6 +443,58 @@ int __memgate_sva_bind(struct mm_struct *mm)
 /* Consumers that do not come by GUP, or come later */
 
 /**
+ * memgate_mmap_alias - map memory through the object of a consumer
+ * @consumer: has taken the pages before
+ * @vma: the new mapping, of a file that is not the memfd
+ *
+ * Its holder can map what the consumer was granted (udmabuf): a CPU mapping of
+ * all the memfds in it.  No later question finds the memfd behind @vma, so the
+ * mapping never gets rights that it may not have now, and a child gets none.
+ *
+ * Context: f_op->mmap; mmap_lock held for writing.
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+int memgate_mmap_alias(struct memgate_consumer *consumer,
+		       struct vm_area_struct *vma)
+{
+	struct memgate_attachment *att;
+	vm_flags_t may_not, never = 0;
+	struct inode *inode;
+	bool gated = false;
+	int ret = 0;
+
+	if (memgate_orphaned(consumer))
+		return -EACCES;
+	if (!memgate_enabled())
+		return 0;
+
+	/* After its last word, released(), a policy is asked no more. */
+	mutex_lock(&memgate_attach_mutex);
+	rcu_read_lock();
+	list_for_each_entry_rcu(att, &consumer->attachments, of_consumer) {
+		inode = rcu_dereference(att->gate->inode);
+		if (!inode || att->gate->dead)
+			ret = -EACCES;
+		else
+			ret = memgate_ask_mmap(inode, vma->vm_flags, 0,
+					       i_size_read(inode), &may_not);
+		if (ret)
+			break;
+		never |= may_not;
+		gated = true;
+	}
+	rcu_read_unlock();
+	mutex_unlock(&memgate_attach_mutex);
+	if (ret || !gated)
+		return ret;
+	vm_flags_clear(vma, never);
+	/* VM_IO: madvise() cannot take VM_DONTCOPY away. */
+	vm_flags_set(vma, VM_DONTCOPY | VM_IO);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(memgate_mmap_alias);
+
+/**
  * memgate_attach_page - ask for the memory of a page that was not had by GUP
  * @consumer: who wants it
  * @page: the page, on which the caller holds a reference
@@ -470,14 +522,49 @@ int memgate_attach_page(struct memgate_consumer *consumer, struct page *page,
 }
 EXPORT_SYMBOL_GPL(memgate_attach_page);
 
-static int memgate_attach_vma(struct memgate_consumer *consumer,
-			      struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end, u32 rights)
+/**
+ * memgate_take_page - ask for a page that somebody else has pinned
+ * @consumer: who wants it
+ * @page: the page, on which the caller holds a reference
+ * @rights: enum memgate_rights
+ * @from_gated: whoever has it was granted gated memory, of this page or others
+ *
+ * A page that has left its file, by truncation or because the file is gone,
+ * has kept its content, and nothing tells whose it was.
+ *
+ * Context: May sleep.
+ * Return: as memgate_attach_page(); %-EACCES for such a page if @from_gated.
+ */
+int memgate_take_page(struct memgate_consumer *consumer, struct page *page,
+		      u32 rights, bool from_gated)
+{
+	if (from_gated && !READ_ONCE(page_folio(page)->mapping))
+		return -EACCES;
+	return memgate_attach_page(consumer, page, rights);
+}
+EXPORT_SYMBOL_GPL(memgate_take_page);
+
+/**
+ * memgate_attach_vma - ask for the memory of a mapping
+ * @consumer: who wants it
+ * @vma: the mapping
+ * @start: first address, within @vma
+ * @end: behind the last one
+ * @rights: enum memgate_rights
+ *
+ * Context: mmap_lock held.  May sleep.
+ * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
+ */
+int memgate_attach_vma(struct memgate_consumer *consumer,
+		       struct vm_area_struct *vma, unsigned long start,
+		       unsigned long end, u32 rights)
 {
 	struct memgate *gate;
 	u64 pos;
 	int ret;
 
+	if (!memgate_enabled() || !memgate_gated(vma))
+		return 0;
 	gate = memgate_get_mapping(vma->vm_file->f_mapping);
 	if (IS_ERR_OR_NULL(gate))
 		return PTR_ERR_OR_ZERO(gate);
@@ -486,25 +573,27 @@ static int memgate_attach_vma(struct memgate_consumer *consumer,
 	memgate_put(gate);
 	return ret;
 }
+EXPORT_SYMBOL_GPL(memgate_attach_vma);
 
 /**
  * memgate_attach_range - ask for all gated memory mapped in a range
  * @consumer: who wants it
- * @addr: start of the range in the address space of %current
+ * @mm: address space of the range, which lives
+ * @addr: start of the range in it
  * @len: length of the range in bytes
  * @rights: enum memgate_rights
  *
  * For subsystems that are told an address range long before they touch it
- * (KVM memslots): a refusal comes early and clear.  It is no replacement
+ * (KVM memslots, vhost memory tables): a refusal comes early and clear.  It is no replacement
  * for the question at the time of access, as the range may be remapped.
  *
  * Context: Takes mmap_lock for reading.  May sleep.
  * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
  */
 int memgate_attach_range(struct memgate_consumer *consumer,
-			 unsigned long addr, unsigned long len, u32 rights)
+			 struct mm_struct *mm, unsigned long addr,
+			 unsigned long len, u32 rights)
 {
-	struct mm_struct *mm = current->mm;
 	unsigned long end = addr + len;
 	struct vm_area_struct *vma;
 	struct vma_iterator vmi;
@@ -516,8 +605,6 @@ int memgate_attach_range(struct memgate_consumer *consumer,
 	vma_iter_init(&vmi, mm, addr);
 	mmap_read_lock(mm);
 	for_each_vma_range(vmi, vma, end) {
-		if (!memgate_gated(vma))
-			continue;
 		ret = memgate_attach_vma(consumer, vma,
 					 max(addr, vma->vm_start),
 					 min(end, vma->vm_end), rights);

@@ -11,22 +11,30 @@
 
 #include "internal.h"
 
+/* Questions that lead to something, one at a time: see internal.h */
+DEFINE_MUTEX(memgate_attach_mutex);
+
 static atomic64_t memgate_consumer_ids;
 
 /**
  * memgate_consumer_init - a new user of memory
  * @consumer: embedded in the object that will use it
  * @kind: a class whose consumers stay
+ * @dev: its device, which lives longer, if it has one and will never have
+ *	another; or NULL
  *
  * %current is who set it up.
  */
 void memgate_consumer_init(struct memgate_consumer *consumer,
-			   enum memgate_class kind)
+			   enum memgate_class kind, struct device *dev)
 {
 	consumer->kind = kind;
 	consumer->id = atomic64_inc_return(&memgate_consumer_ids);
 	consumer->task = get_task_struct(current->group_leader);
+	consumer->dev = dev;
 	consumer->used = false;
+	consumer->orphaned = false;
+	INIT_LIST_HEAD(&consumer->devices);
 	INIT_LIST_HEAD(&consumer->attachments);
 }
 EXPORT_SYMBOL_GPL(memgate_consumer_init);
@@ -46,13 +54,7 @@ static void memgate_unlink(struct memgate_attachment *att)
 	list_del_rcu(&att->of_consumer);
 }
 
-/**
- * memgate_consumer_destroy - a user of memory is gone
- * @consumer: reaches no memory any more, and asks for none
- *
- * Context: May sleep, until nobody looks at @consumer any more.
- */
-void memgate_consumer_destroy(struct memgate_consumer *consumer)
+static void memgate_detach_consumer(struct memgate_consumer *consumer)
 {
 	struct memgate_attachment *att;
 
@@ -69,9 +71,21 @@ void memgate_consumer_destroy(struct memgate_consumer *consumer)
 			memgate_detach(att);
 		rcu_read_unlock();
 	} while (att);
+}
 
-	if (consumer->used)
+/**
+ * memgate_consumer_destroy - a user of memory is gone
+ * @consumer: reaches no memory any more, and asks for none
+ *
+ * Context: May sleep, until nobody looks at @consumer any more.
+ */
+void memgate_consumer_destroy(struct memgate_consumer *consumer)
+{
+	memgate_del_devices(consumer);
+	if (consumer->used) {
+		memgate_detach_consumer(consumer);
 		synchronize_rcu();
+	}
 	put_task_struct(consumer->task);
 }
 EXPORT_SYMBOL_GPL(memgate_consumer_destroy);
@@ -87,8 +101,10 @@ void memgate_detach_all(struct memgate *gate)
 		att = list_first_entry_or_null(&gate->attachments,
 					       struct memgate_attachment,
 					       of_gate);
-		if (att)
+		if (att) {
+			WRITE_ONCE(att->consumer->orphaned, true);
 			memgate_unlink(att);
+		}
 		spin_unlock(&memgate_lock);
 		if (att)
 			memgate_detach(att);
@@ -144,7 +160,7 @@ bool memgate_attached(struct memgate_consumer *consumer,
 	return false;
 }
 
-/* Under attach_mutex.  Takes over @att, unless it finds one. */
+/* Under memgate_attach_mutex.  Takes over @att, unless it finds one. */
 static void memgate_grant(struct memgate *gate,
 			  struct memgate_consumer *consumer, u32 rights,
 			  struct memgate_attachment **att)
@@ -198,14 +214,15 @@ int memgate_attach(struct memgate *gate, struct memgate_consumer *consumer,
 	if (!att)
 		return -ENOMEM;
 
-	mutex_lock(&gate->attach_mutex);
+	mutex_lock(&memgate_attach_mutex);
 	q.rights = memgate_lacks(gate, consumer, rights);
 	/* After its last word, released(), a policy is asked no more. */
 	if (q.rights)
-		ret = gate->dead ? -EACCES : memgate_ask(gate, &q);
+		ret = gate->dead ? -EACCES :
+				   memgate_ask_devices(gate, &q);
 	if (q.rights && !ret)
 		memgate_grant(gate, consumer, q.rights, &att);
-	mutex_unlock(&gate->attach_mutex);
+	mutex_unlock(&memgate_attach_mutex);
 	kfree(att);
 	return ret;
 }

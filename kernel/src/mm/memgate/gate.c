@@ -119,7 +119,6 @@ struct memgate *memgate_prepare(void)
 	INIT_LIST_HEAD(&gate->node);
 	INIT_LIST_HEAD(&gate->installs);
 	INIT_LIST_HEAD(&gate->attachments);
-	mutex_init(&gate->attach_mutex);
 	INIT_WORK(&gate->links_work, memgate_links);
 	INIT_RCU_WORK(&gate->free_work, memgate_free);
 	static_branch_deferred_inc(&memgate_key);
@@ -349,12 +348,12 @@ void memgate_evict(struct inode *inode)
 		return;
 
 	RCU_INIT_POINTER(*slot, NULL);
-	mutex_lock(&gate->attach_mutex);
+	mutex_lock(&memgate_attach_mutex);
 	spin_lock(&memgate_lock);
 	gate->dead = true;
 	list_del_rcu(&gate->node);
 	spin_unlock(&memgate_lock);
-	mutex_unlock(&gate->attach_mutex);
+	mutex_unlock(&memgate_attach_mutex);
 	memgate_detach_all(gate);
 	memgate_notify_released(gate);
 	RCU_INIT_POINTER(gate->inode, NULL);
@@ -377,11 +376,13 @@ void memgate_show_fdinfo(struct seq_file *m, struct file *file)
 		   gate->id, gate->premapped, gate->frozen,
 		   memgate_decided(gate) & READ_ONCE(gate->openable));
 	memgate_show_installs(m, gate);
-	list_for_each_entry_rcu(att, &gate->attachments, of_gate)
+	list_for_each_entry_rcu(att, &gate->attachments, of_gate) {
 		seq_printf(m, "memgate-consumer:\tkind %u id %llu rights %#x pid %u\n",
 			   att->consumer->kind, att->consumer->id,
 			   READ_ONCE(att->rights),
 			   task_tgid_nr_ns(att->consumer->task, ns));
+		memgate_show_devices(m, att->consumer);
+	}
 	rcu_read_unlock();
 	memgate_put(gate);
 }

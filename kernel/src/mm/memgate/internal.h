@@ -23,14 +23,12 @@ struct bpf_link;
  * @installs: struct memgate_install in the order in which they are asked;
  *	RCU, appended under memgate_lock, never shrinks
  * @attachments: struct memgate_attachment; RCU, changed under memgate_lock
- * @attach_mutex: held from the question to the attachment, so that a policy
- *	that counts attachments sees all that it has allowed
  * @openable: classes that may be open; all until the gate is frozen, then
  *	those that some install decided at that time
  * @premapped: mappings that were there when the gate was shut
  * @frozen: installs change no more; written under memgate_lock
- * @dead: the inode is gone, nothing attaches; written under attach_mutex and
- *	memgate_lock
+ * @dead: the inode is gone, nothing attaches; written under
+ *	memgate_attach_mutex and memgate_lock
  * @links_work: detaches the links when the inode has died
  * @free_work: the end, after a grace period
  */
@@ -41,7 +39,6 @@ struct memgate {
 	struct inode __rcu	*inode;
 	struct list_head	installs;
 	struct list_head	attachments;
-	struct mutex		attach_mutex;	/* question to attachment */
 	u64			openable;
 	u32			premapped;
 	bool			frozen;
@@ -90,6 +87,24 @@ struct memgate_attachment {
 };
 
 /**
+ * struct memgate_device - a device of a consumer
+ * @node: in memgate_consumer.devices; RCU
+ * @all: in the list of all of them; memgate_attach_mutex
+ * @consumer: whose it is
+ * @dev: the device; with a reference
+ * @group: the iommu_group that brought it, or NULL; never looked into
+ * @free_work: the end, after a grace period
+ */
+struct memgate_device {
+	struct list_head	node;
+	struct list_head	all;
+	struct memgate_consumer	*consumer;
+	struct device		*dev;
+	struct iommu_group	*group;
+	struct rcu_work		free_work;
+};
+
+/**
  * struct memgate_question - what a policy is asked
  * @class: enum memgate_class; decides which members count
  * @consumer: who; not for %MEMGATE_MAP
@@ -111,6 +126,13 @@ struct memgate_question {
 
 /* The lists and links of all gates.  A leaf lock; changes are rare. */
 extern spinlock_t memgate_lock;
+/*
+ * Held from the question to the attachment, so that a policy that counts
+ * attachments sees all that it has allowed, and from the question to the new
+ * device of a consumer, so that a device and a gate that come at the same time
+ * do not miss each other.  Nothing is allocated under it.
+ */
+extern struct mutex memgate_attach_mutex;
 /* All gates, for whoever wants to see them. */
 extern struct list_head memgate_gates;
 
@@ -133,6 +155,26 @@ bool memgate_attached(struct memgate_consumer *consumer,
 int memgate_attach(struct memgate *gate, struct memgate_consumer *consumer,
 		   u32 rights, u64 start, u64 len);
 void memgate_detach_all(struct memgate *gate);
+
+/**
+ * memgate_orphaned - may a consumer have memory that nobody decides any more?
+ * @consumer: one that holds on to pages
+ *
+ * The memfd is gone and so are its policies; the pages that the consumer took
+ * are not.  Nobody else gets them from it.
+ *
+ * Return: whether it was granted a gate that has died.
+ */
+static inline bool memgate_orphaned(const struct memgate_consumer *consumer)
+{
+	return READ_ONCE(consumer->orphaned);
+}
+
+/* device.c */
+int memgate_ask_devices(struct memgate *gate, struct memgate_question *q);
+void memgate_del_devices(struct memgate_consumer *consumer);
+void memgate_show_devices(struct seq_file *m,
+			  const struct memgate_consumer *consumer);
 
 /* struct_ops.c */
 void memgate_detach_links(struct memgate *gate);

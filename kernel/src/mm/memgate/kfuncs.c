@@ -20,6 +20,16 @@ struct memgate_consumer_iter {
 	struct list_head *pos;
 } __aligned(8);
 
+/* The same for the devices of a consumer. */
+struct bpf_iter_memgate_device {
+	__u64 __opaque[2];
+} __aligned(8);
+
+struct memgate_device_iter {
+	struct memgate_consumer *consumer;
+	struct list_head *pos;	/* NULL before the first */
+} __aligned(8);
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -178,6 +188,64 @@ bpf_iter_memgate_consumer_destroy(struct bpf_iter_memgate_consumer *it)
 {
 }
 
+/**
+ * bpf_iter_memgate_device_new - walk the devices that a consumer has now
+ * @it: the iterator
+ * @consumer: the consumer
+ *
+ * Return: 0.
+ */
+__bpf_kfunc int
+bpf_iter_memgate_device_new(struct bpf_iter_memgate_device *it,
+			    struct memgate_consumer *consumer)
+{
+	struct memgate_device_iter *state = (void *)it;
+
+	BUILD_BUG_ON(sizeof(*state) > sizeof(*it));
+	BUILD_BUG_ON(__alignof__(*state) != __alignof__(*it));
+	/* What leaves nothing behind has no list either. */
+	state->consumer = consumer->id ? consumer : NULL;
+	state->pos = NULL;
+	return 0;
+}
+
+/**
+ * bpf_iter_memgate_device_next - the next device
+ * @it: the iterator
+ *
+ * Return: the device, valid until the program ends; %NULL at the end.
+ */
+__bpf_kfunc struct device *
+bpf_iter_memgate_device_next(struct bpf_iter_memgate_device *it)
+{
+	struct memgate_device_iter *state = (void *)it;
+	struct list_head *head;
+
+	if (!state->consumer)
+		return NULL;
+	head = &state->consumer->devices;
+	if (!state->pos) {
+		state->pos = head;
+		if (state->consumer->dev)
+			return state->consumer->dev;
+	}
+	state->pos = rcu_dereference(list_next_rcu(state->pos));
+	if (state->pos == head) {
+		state->consumer = NULL;
+		return NULL;
+	}
+	return list_entry(state->pos, struct memgate_device, node)->dev;
+}
+
+/**
+ * bpf_iter_memgate_device_destroy - end a walk
+ * @it: the iterator
+ */
+__bpf_kfunc void
+bpf_iter_memgate_device_destroy(struct bpf_iter_memgate_device *it)
+{
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(memgate_kfunc_ids)
@@ -193,6 +261,10 @@ BTF_ID_FLAGS(func, bpf_iter_memgate_consumer_new,
 	     KF_ITER_NEW | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_iter_memgate_consumer_next, KF_ITER_NEXT | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_iter_memgate_consumer_destroy, KF_ITER_DESTROY)
+BTF_ID_FLAGS(func, bpf_iter_memgate_device_new,
+	     KF_ITER_NEW | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_iter_memgate_device_next, KF_ITER_NEXT | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_iter_memgate_device_destroy, KF_ITER_DESTROY)
 BTF_KFUNCS_END(memgate_kfunc_ids)
 
 BTF_ID_LIST_SINGLE(memgate_ops_ids, struct, memgate_ops)
