@@ -53,7 +53,8 @@ int MEMGATE_PROG(may_attach, exclusive_kvm_may_attach, struct memgate *gate,
 	struct memgate_consumer *c;
 
 	params = MEMGATE_GET_PARAMS(gate, struct exclusive_kvm_params);
-	if (!params || consumer->kind != MEMGATE_KVM)
+	if (!params || !memgate_is_bool(&params->sticky) ||
+	    consumer->kind != MEMGATE_KVM)
 		return -EACCES;
 
 	/* The one that is attached may ask again, for more rights. */

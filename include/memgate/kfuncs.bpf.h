@@ -70,6 +70,11 @@ bpf_memgate_consumer_task(struct memgate_consumer *consumer) __ksym;
 struct bpf_iter_memgate_consumer {
 	__u64 __opaque[2];
 } __attribute__((aligned(8)));
+
+/* The same for bpf_for_each(memgate_device, ...). */
+struct bpf_iter_memgate_device {
+	__u64 __opaque[2];
+} __attribute__((aligned(8)));
 #endif
 
 /*
@@ -88,6 +93,25 @@ extern struct memgate_consumer *
 bpf_iter_memgate_consumer_next(struct bpf_iter_memgate_consumer *it) __ksym;
 extern void
 bpf_iter_memgate_consumer_destroy(struct bpf_iter_memgate_consumer *it) __ksym;
+
+/*
+ * To look at every device that a consumer has now:
+ *
+ *	struct device *d;
+ *
+ *	bpf_for_each(memgate_device, d, consumer)
+ *		if (memgate_device_group(d) == 7)
+ *			...
+ *
+ * A device that joins is asked about before it is among them.
+ */
+extern int
+bpf_iter_memgate_device_new(struct bpf_iter_memgate_device *it,
+			    struct memgate_consumer *consumer) __ksym;
+extern struct device *
+bpf_iter_memgate_device_next(struct bpf_iter_memgate_device *it) __ksym;
+extern void
+bpf_iter_memgate_device_destroy(struct bpf_iter_memgate_device *it) __ksym;
 
 /*
  * Of the kernel's own, those that policies need most.  Declared weak, as

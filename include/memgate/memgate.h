@@ -172,7 +172,8 @@ memgate_policy__params_size(const struct memgate_policy *p);
 
 /**
  * @brief call fn for each parameter that the policy declares
- * @param fn gets the name (dotted for a nested one) and the type in words;
+ * @param fn gets the name (dotted for a nested one; with [0..N] where an array
+ * of structs needs an index) and the type in words;
  * non-zero ends the walk
  * @return what fn returned last, or a negative errno: -EPERM if the types
  * may not be read
@@ -196,7 +197,9 @@ memgate_params__new(struct memgate_policy *policy);
  * @brief set one parameter
  * @param key the field's name; a.b and a[1] reach into structs and arrays
  * @param value a number (decimal, 0x, negative, suffix K M G T), true or
- * false, the name of an enumerator, or text for an array of char
+ * false, the name of an enumerator, text for an array of char, or for an
+ * array of texts one or more with commas between them, which are appended to
+ * what it has
  * @return -ENOENT no such field, -EINVAL not a value of its type, -ERANGE
  * does not fit
  */
@@ -266,6 +269,12 @@ struct memgate_install_info {
 	uint64_t classes;
 };
 
+/** @brief a device through which a consumer reaches the memory */
+struct memgate_device_info {
+	/** as in sysfs, unprintable bytes as ?: "0000:00:10.0", "eth0" */
+	char name[64];
+};
+
 struct memgate_consumer_info {
 	/** enum memgate_class, or a later one */
 	uint32_t kind;
@@ -273,6 +282,8 @@ struct memgate_consumer_info {
 	/** enum memgate_rights */
 	uint32_t rights;
 	pid_t pid;
+	size_t nr_devices;
+	struct memgate_device_info *devices;
 };
 
 /** @brief somebody through whom the gate was found */

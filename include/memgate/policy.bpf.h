@@ -74,7 +74,8 @@
 /**
  * MEMGATE_PARAMS() - declare the type of the policy's parameters
  * @type: a struct, given as "struct NAME", of integers (1, 2, 4, 8 bytes),
- *	bool, enums and char arrays; at most MEMGATE_PARAMS_MAX bytes
+ *	bool, enums, char arrays, structs, and arrays of these; at most
+ *	MEMGATE_PARAMS_MAX bytes
  *
  * Every install of the policy brings a value of this type, fixed for its
  * life.  Members that an install does not name are zero, so make zero the
@@ -102,6 +103,18 @@
 	((const type *)bpf_memgate_params(gate, sizeof(type)))
 
 /**
+ * memgate_is_bool() - does a bool parameter hold 0 or 1?
+ * @param: where it is
+ *
+ * An install brings bytes.  Loaders put nothing else there, but a bool with
+ * another byte is true or false as the compiler likes.
+ */
+static __always_inline bool memgate_is_bool(const bool *param)
+{
+	return *(const volatile __u8 *)param <= 1;
+}
+
+/**
  * memgate_task_in_cgroup() - is a task in a cgroup or below it?
  * @task: a task that the verifier trusts: bpf_get_current_task_btf() or
  *	bpf_memgate_consumer_task()
@@ -120,6 +133,52 @@ memgate_task_in_cgroup(struct task_struct *task, __u64 id)
 	in = bpf_task_under_cgroup(task, cgrp) == 1;
 	bpf_cgroup_release(cgrp);
 	return in;
+}
+
+/* /proc counts time in ticks of USER_HZ, which is 100 on every kernel. */
+#define MEMGATE_NSEC_PER_TICK	(1000000000ULL / 100)
+
+/**
+ * memgate_task_is() - is a task a thread of this process?
+ * @task: a task
+ * @tgid: the process's id in the initial pid namespace
+ * @start: when it started, field 22 of /proc/PID/stat, so that a later
+ *	process with the same id is not taken for it; 0: not looked at
+ *
+ * Return: whether it is.
+ */
+static __always_inline bool
+memgate_task_is(struct task_struct *task, __u32 tgid, __u64 start)
+{
+	if (task->tgid != tgid)
+		return false;
+	return !start || task->group_leader->start_boottime /
+			 MEMGATE_NSEC_PER_TICK == start;
+}
+
+/**
+ * memgate_task_runs() - does a task execute this file?
+ * @task: a task
+ * @ino: inode number of the file
+ * @dev: device of its file system: major << 20 | minor
+ *
+ * Both are what stat(1) shows (%i; %Hd and %Ld) on file systems that have one
+ * device, such as ext4, xfs and tmpfs; btrfs and overlayfs show others.
+ *
+ * It says which program somebody runs, not that the program does what it was
+ * written for: who may execute a file can also trace it, or give it libraries.
+ *
+ * Return: false also for kernel threads, and for tasks that exit.
+ */
+static __always_inline bool
+memgate_task_runs(struct task_struct *task, __u64 ino, __u32 dev)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+	if (!exe)
+		return false;
+	return BPF_CORE_READ(exe, f_inode, i_ino) == ino &&
+	       BPF_CORE_READ(exe, f_inode, i_sb, s_dev) == dev;
 }
 
 #endif /* _MEMGATE_POLICY_BPF_H */

@@ -40,10 +40,24 @@ struct seq_file;
 struct inode;
 struct bpf_link;
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	char comm[16];
+};
+
+struct kobject {
+	const char *name;
+};
+
+/* A device.  Its name is @init_name, or if that is NULL, @kobj.name. */
+struct device {
+	struct kobject kobj;
+	const char *init_name;
 };
 
 /**
@@ -92,11 +106,25 @@ struct memgate_install {
  * @kind: enum memgate_class
  * @id: never used again while the system runs
  * @task: who set it up
+ * @dev: the only device that it will ever have, or NULL
+ * @devices: struct memgate_device: those that come and go
  */
 struct memgate_consumer {
 	__u32 kind;
 	__u64 id;
 	struct task_struct *task;
+	struct device *dev;
+	struct list_head devices;
+};
+
+/**
+ * struct memgate_device - a device of a consumer
+ * @node: in memgate_consumer.devices
+ * @dev: which
+ */
+struct memgate_device {
+	struct list_head node;
+	struct device *dev;
 };
 
 /**

@@ -13,7 +13,6 @@
 
 /* Opaque: policies hand pointers to these on. */
 struct cgroup {};
-struct device {};
 struct memgate {};
 
 typedef struct {
@@ -31,6 +30,24 @@ struct cred {
 	kgid_t egid;
 };
 
+/* What memgate_task_runs() reads. */
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
 /**
  * struct task_struct - a thread
  * @flags: PF_KTHREAD and others
@@ -39,6 +56,7 @@ struct cred {
  * @real_parent: who made it
  * @group_leader: first thread of the process
  * @start_boottime: when it was made, ns since boot
+ * @mm: its memory; NULL for a kernel thread and when it exits
  * @cred: as whom it acts
  * @comm: its name, which it can set itself: no ground for a decision
  */
@@ -49,6 +67,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
 };
@@ -66,6 +85,83 @@ struct memgate_consumer {
 	__u32 kind;
 	__u64 id;
 	struct task_struct *task;
+};
+
+/*
+ * A device and what it hangs on.  memgate/device.bpf.h has functions that
+ * read these; a policy seldom needs to.
+ */
+struct kobject {
+	const char *name;
+};
+
+struct bus_type {
+	const char *name;
+};
+
+struct class {
+	const char *name;
+};
+
+struct device_driver {
+	const char *name;
+};
+
+struct iommu_group {
+	int id;
+};
+
+/**
+ * struct device - a device as the driver model knows it
+ * @kobj: has its name
+ * @init_name: its name until it is registered, then NULL
+ * @parent: what it is part of, or NULL
+ * @bus: such as "pci", or NULL
+ * @class: such as "net", or NULL
+ * @driver: who drives it, or NULL
+ * @iommu_group: the devices that cannot be told apart from it, or NULL
+ */
+struct device {
+	struct kobject kobj;
+	const char *init_name;
+	struct device *parent;
+	const struct bus_type *bus;
+	const struct class *class;
+	struct device_driver *driver;
+	struct iommu_group *iommu_group;
+};
+
+struct pci_sysdata {
+	int domain;
+};
+
+struct pci_bus {
+	unsigned char number;
+	void *sysdata;
+	int domain_nr;
+};
+
+struct pci_dev {
+	struct pci_bus *bus;
+	unsigned int devfn;
+	unsigned short vendor;
+	unsigned short device;
+	unsigned int class;
+	__u8 hdr_type;
+	struct device dev;
+};
+
+struct net {
+	__u64 net_cookie;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	possible_net_t nd_net;
+	struct device dev;
 };
 
 #pragma clang attribute pop
