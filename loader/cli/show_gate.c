@@ -55,6 +55,17 @@ static struct json_object *installs_json(const struct memgate_gate_info *g)
 	return list;
 }
 
+static struct json_object *
+devices_json(const struct memgate_consumer_info *c)
+{
+	struct json_object *list = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < c->nr_devices; i++)
+		add_item(list, c->devices[i].name);
+	return list;
+}
+
 static struct json_object *consumers_json(const struct memgate_gate_info *g)
 {
 	struct json_object *list = json_object_new_array(), *obj;
@@ -69,6 +80,7 @@ static struct json_object *consumers_json(const struct memgate_gate_info *g)
 		add_u64(obj, "id", c->id);
 		add_str(obj, "rights", rights_text(c->rights));
 		add_u64(obj, "pid", c->pid);
+		json_object_object_add(obj, "devices", devices_json(c));
 		json_object_array_add(list, obj);
 	}
 	return list;
@@ -185,14 +197,18 @@ static void print_consumers(const struct memgate_gate_info *g)
 {
 	const struct memgate_consumer_info *c;
 	char buf[16];
-	size_t i;
+	size_t i, d;
 
 	for (i = 0; i < g->nr_consumers; i++) {
 		c = g->consumers + i;
-		printf("  consumer  %s %llu %s pid %d\n",
+		printf("  consumer  %s %llu %s pid %d",
 		       class_text(c->kind, buf, sizeof(buf)),
 		       (unsigned long long)c->id, rights_text(c->rights),
 		       c->pid);
+		for (d = 0; d < c->nr_devices; d++)
+			printf("%s%s", d ? ", " : " devices ",
+			       c->devices[d].name);
+		putchar('\n');
 	}
 }
 

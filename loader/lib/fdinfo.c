@@ -95,7 +95,39 @@ static int add_consumer(struct memgate_gate_info *g, const char *line)
 	c->id = number_of(line, "id");
 	c->rights = number_of(line, "rights");
 	c->pid = number_of(line, "pid");
+	c->nr_devices = 0;
+	c->devices = NULL;
 	return 0;
+}
+
+/* To the consumer of this gate that has the id; the last one, as a rule. */
+int mg_add_device(struct memgate_gate_info *g, uint64_t consumer,
+		  const char *name, size_t len)
+{
+	struct memgate_consumer_info *c = g->consumers + g->nr_consumers;
+	struct memgate_device_info *d;
+
+	do {
+		if (c == g->consumers)
+			return 0;
+	} while ((--c)->id != consumer);
+	d = reallocarray(c->devices, c->nr_devices + 1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	c->devices = d;
+	d += c->nr_devices++;
+	snprintf(d->name, sizeof(d->name), "%.*s", (int)len, name);
+	mg_printable(d->name);
+	return 0;
+}
+
+/* The name may have blanks: it goes to the end of the line. */
+static int add_device(struct memgate_gate_info *g, const char *line)
+{
+	const char *name = value_of(line, "name");
+
+	return mg_add_device(g, number_of(line, "consumer"), name ? name : "",
+			     name ? strcspn(name, "\n") : 0);
 }
 
 static int set_gate(struct memgate_gate_info *g, const char *line)
@@ -120,6 +152,7 @@ static const struct {
 	{ "memgate:", set_gate },
 	{ "memgate-policy:", add_install },
 	{ "memgate-consumer:", add_consumer },
+	{ "memgate-device:", add_device },
 	{ "ino:", set_inode },
 };
 
@@ -158,8 +191,12 @@ struct memgate_gate_info *mg_fdinfo_parse(FILE *f)
 
 void memgate_gate_info__free(struct memgate_gate_info *g)
 {
+	size_t i;
+
 	if (!g)
 		return;
+	for (i = 0; i < g->nr_consumers; i++)
+		free(g->consumers[i].devices);
 	free(g->installs);
 	free(g->consumers);
 	free(g->holders);

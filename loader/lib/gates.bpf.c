@@ -182,6 +182,51 @@ static __always_inline int put_consumer(struct seq_file *seq,
 	return bpf_seq_write(seq, &r, sizeof(r));
 }
 
+static __always_inline void put_device(struct seq_file *seq, __u64 gate,
+				       __u64 consumer, struct device *dev)
+{
+	struct mg_device_record r = {
+		.record = MG_RECORD_DEVICE,
+		.gate = gate,
+		.consumer = consumer,
+	};
+	const char *name = BPF_CORE_READ(dev, init_name);
+
+	if (!name)
+		name = BPF_CORE_READ(dev, kobj.name);
+	bpf_probe_read_kernel_str(r.name, sizeof(r.name), name);
+	bpf_seq_write(seq, &r, sizeof(r));
+}
+
+/* Nobody has more; the list ends where it began. */
+#define MAX_DEVICES	4096
+
+static __always_inline void put_devices(struct seq_file *seq,
+					struct memgate_attachment *att)
+{
+	struct memgate_consumer *consumer = BPF_CORE_READ(att, consumer);
+	__u64 gate = BPF_CORE_READ(att, gate, id);
+	__u64 id = BPF_CORE_READ(consumer, id);
+	struct device *dev = BPF_CORE_READ(consumer, dev);
+	__u64 head = (__u64)consumer +
+		     bpf_core_field_offset(struct memgate_consumer, devices);
+	struct list_head *at = BPF_CORE_READ(consumer, devices.next);
+	struct memgate_device *d;
+	int i;
+
+	if (dev)
+		put_device(seq, gate, id, dev);
+	bpf_for(i, 0, MAX_DEVICES) {
+		if (!at || (__u64)at == head)
+			break;
+		d = (void *)((__u64)at -
+			     bpf_core_field_offset(struct memgate_device,
+						   node));
+		put_device(seq, gate, id, BPF_CORE_READ(d, dev));
+		at = BPF_CORE_READ(at, next);
+	}
+}
+
 SEC("iter/memgate")
 int memgate_gates(struct bpf_iter__memgate *ctx)
 {
@@ -195,9 +240,10 @@ int memgate_gates(struct bpf_iter__memgate *ctx)
 		return 0;
 	if (install)
 		put_install(seq, install);
-	else if (attachment)
-		put_consumer(seq, attachment);
-	else
+	else if (!attachment)
 		put_gate(seq, gate);
+	else if (!put_consumer(seq, attachment) &&
+		 bpf_core_type_exists(struct memgate_device))
+		put_devices(seq, attachment);
 	return 0;
 }

@@ -10,6 +10,7 @@ enum mg_record {
 	MG_RECORD_GATE = 1,
 	MG_RECORD_INSTALL,
 	MG_RECORD_CONSUMER,
+	MG_RECORD_DEVICE,
 };
 
 struct mg_gate_record {
@@ -23,7 +24,7 @@ struct mg_gate_record {
 	char name[256];		/* "memfd:NAME", or empty */
 };
 
-/* The gate is the one before it, unless that was left out. */
+/* The gate of this and the others is the one before, unless left out. */
 struct mg_install_record {
 	__u64 record;
 	__u64 gate;
@@ -41,6 +42,14 @@ struct mg_consumer_record {
 	__u32 kind;
 	__u32 rights;
 	__s64 pid;
+};
+
+/* Of the consumer before it. */
+struct mg_device_record {
+	__u64 record;
+	__u64 gate;
+	__u64 consumer;
+	char name[64];
 };
 
 #endif /* _MEMGATE_GATES_H */

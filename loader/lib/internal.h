@@ -125,6 +125,8 @@ int mg_records_parse(const void *data, size_t len,
 
 /* fdinfo.c */
 struct memgate_gate_info *mg_fdinfo_parse(FILE *f);
+int mg_add_device(struct memgate_gate_info *g, uint64_t consumer,
+		  const char *name, size_t len);
 void mg_printable(char *s);
 
 #endif /* _MEMGATE_INTERNAL_H */

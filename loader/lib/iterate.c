@@ -89,7 +89,17 @@ static int take_consumer(struct parser *p, const void *record)
 	c->id = r->id;
 	c->rights = r->rights;
 	c->pid = r->pid;
+	c->nr_devices = 0;
+	c->devices = NULL;
 	return 0;
+}
+
+static int take_device(struct parser *p, const void *record)
+{
+	const struct mg_device_record *r = record;
+
+	return mg_add_device(p->gate, r->consumer, r->name,
+			     strnlen(r->name, sizeof(r->name)));
 }
 
 static const struct {
@@ -101,6 +111,7 @@ static const struct {
 				take_install },
 	[MG_RECORD_CONSUMER] = { sizeof(struct mg_consumer_record),
 				 take_consumer },
+	[MG_RECORD_DEVICE] = { sizeof(struct mg_device_record), take_device },
 };
 
 /* Every record begins with its kind and the id of its gate. */

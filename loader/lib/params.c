@@ -45,6 +45,19 @@ static bool is_text(const struct btf *btf, const struct btf_type *t)
 	return !strcmp(name, "char");
 }
 
+/* An array of texts; *len is the room of each. */
+static bool is_texts(const struct btf *btf, const struct btf_type *t,
+		     uint32_t *len)
+{
+	uint32_t id = btf_array(t)->type;
+	const struct btf_type *elem = resolve(btf, &id);
+
+	if (!elem || !btf_is_array(elem) || !is_text(btf, elem))
+		return false;
+	*len = btf_array(elem)->nelems;
+	return true;
+}
+
 /* The type in words, as errors and `policy show` print it. */
 static void type_name(const struct btf *btf, uint32_t id, char *buf,
 		      size_t size)
@@ -52,6 +65,7 @@ static void type_name(const struct btf *btf, uint32_t id, char *buf,
 	const struct btf_type *t = resolve(btf, &id);
 	const char *name = t ? btf__name_by_offset(btf, t->name_off) : "";
 	char elem[64];
+	uint32_t len;
 
 	if (t && btf_is_int(t) && (btf_int_encoding(t) & BTF_INT_BOOL)) {
 		snprintf(buf, size, "bool");
@@ -61,6 +75,8 @@ static void type_name(const struct btf *btf, uint32_t id, char *buf,
 			 t->size * 8);
 	} else if (t && (btf_is_enum(t) || btf_is_enum64(t))) {
 		snprintf(buf, size, "enum %s", name);
+	} else if (t && btf_is_array(t) && is_texts(btf, t, &len)) {
+		snprintf(buf, size, "char[%u][%u]", btf_array(t)->nelems, len);
 	} else if (t && btf_is_array(t)) {
 		id = btf_array(t)->type;
 		if (is_text(btf, t))
@@ -89,6 +105,29 @@ int mg_params_type(const struct btf *btf, uint32_t *type_id)
 	return t && btf_is_struct(t) ? 0 : -ENOENT;
 }
 
+/*
+ * For an array of structs "NAME[0..7]" and its element's type; an array of
+ * anything else is a parameter as it is.
+ */
+static const struct btf_type *into_array(const struct btf *btf,
+					 const struct btf_type *t,
+					 uint32_t *id, char *name, size_t size)
+{
+	const struct btf_type *elem;
+	size_t len = strlen(name);
+	uint32_t elem_id;
+
+	if (!t || !btf_is_array(t))
+		return t;
+	elem_id = btf_array(t)->type;
+	elem = resolve(btf, &elem_id);
+	if (!elem || !btf_is_composite(elem) || !btf_array(t)->nelems)
+		return t;
+	snprintf(name + len, size - len, "[0..%u]", btf_array(t)->nelems - 1);
+	*id = elem_id;
+	return elem;
+}
+
 static int walk_fields(const struct btf *btf, uint32_t id, const char *prefix,
 		       int depth,
 		       int (*fn)(const char *, const char *, void *), void *ctx)
@@ -106,6 +145,7 @@ static int walk_fields(const struct btf *btf, uint32_t id, const char *prefix,
 		snprintf(name, sizeof(name), "%s%s%s", prefix,
 			 *prefix && m[i].name_off ? "." : "",
 			 btf__name_by_offset(btf, m[i].name_off));
+		mt = into_array(btf, mt, &mid, name, sizeof(name));
 		if (mt && btf_is_composite(mt) && depth < MAX_DEPTH) {
 			err = walk_fields(btf, mid, name, depth + 1, fn, ctx);
 		} else {
@@ -307,6 +347,63 @@ static int put_text(void *to, uint32_t size, const char *key,
 	return 0;
 }
 
+/* The next of texts with commas between them; *list is behind it. */
+static size_t next_text(const char **list, const char **text)
+{
+	size_t len = strcspn(*list, ",");
+
+	*text = *list;
+	*list += len + ((*list)[len] == ',');
+	return len;
+}
+
+static int check_texts(uint32_t room, uint32_t size, const char *key,
+		       const char *value)
+{
+	const char *list = value, *text;
+	size_t len, nr = 0;
+
+	do {
+		len = next_text(&list, &text);
+		nr++;
+		if (!len)
+			return bad_value(key, value,
+					 "a list of texts with one comma "
+					 "between them");
+		if (len >= size)
+			return mg_fail(MEMGATE_ERR_INPUT, ERANGE, NULL,
+				       "parameter '%s': '%.*s' has %zu bytes, room for %u",
+				       key, (int)len, text, len, size - 1);
+	} while (text[len]);
+	if (nr > room)
+		return mg_fail(MEMGATE_ERR_INPUT, ERANGE, NULL,
+			       "parameter '%s': %zu more texts, room for %u",
+			       key, nr, room);
+	return 0;
+}
+
+/* Append: a list may be given at once, or one after another, or both. */
+static int put_texts(char *to, uint32_t nr, uint32_t size, const char *key,
+		     const char *value)
+{
+	uint32_t used = nr;
+	const char *text;
+	size_t len;
+	int err;
+
+	while (used && !to[(used - 1) * size])
+		used--;
+	err = check_texts(nr - used, size, key, value);
+	if (err)
+		return err;
+	do {
+		len = next_text(&value, &text);
+		memset(to + used * size, 0, size);
+		memcpy(to + used++ * size, text, len);
+	} while (text[len]);
+	return 0;
+}
+
 /* Set the field that key names in data, which is as large as the struct. */
 int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
 		   const char *key, const char *value)
@@ -314,6 +411,7 @@ int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
 	struct field f = { .type_id = type_id };
 	long long whole, size;
 	const struct btf_type *t;
+	uint32_t len;
 	char type[96];
 	void *to;
 
@@ -335,6 +433,8 @@ int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
 		return put_enum(btf, t, to, key, value);
 	if (btf_is_array(t) && is_text(btf, t))
 		return put_text(to, size, key, value);
+	if (btf_is_array(t) && is_texts(btf, t, &len) && len)
+		return put_texts(to, btf_array(t)->nelems, len, key, value);
 unsettable:
 	type_name(btf, f.type_id, type, sizeof(type));
 	return mg_fail(MEMGATE_ERR_INPUT, EINVAL, t && !f.bits &&

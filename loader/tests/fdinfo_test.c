@@ -70,6 +70,33 @@ static void pairs_in_any_order(void)
 	memgate_gate_info__free(g);
 }
 
+static void devices(void)
+{
+	struct memgate_gate_info *g = parse("memgate:\tid 3\n"
+		"memgate-device:\tconsumer 9 name early\n"
+		"memgate-consumer:\tkind 7 id 9 rights 0x3 pid 1234\n"
+		"memgate-device:\tconsumer 9 name 0000:00:10.0\n"
+		"memgate-device:\tconsumer 9 name a b\033 name c\n"
+		"memgate-consumer:\tkind 13 id 10 rights 0x3 pid 1234\n"
+		"memgate-device:\tconsumer 10 name eth0\n"
+		"memgate-device:\tconsumer 8 name nobody's\n"
+		"memgate-device:\tconsumer 10\n"
+		"memgate-consumer:\tkind 6 id 11 rights 0x3 pid 1234\n"
+		"memgate-device:\tconsumer 9 name late");
+
+	EXPECT(g);
+	EXPECT_NUM(g->nr_consumers, 3);
+	EXPECT_NUM(g->consumers[0].nr_devices, 3);
+	EXPECT_STR(g->consumers[0].devices[0].name, "0000:00:10.0");
+	EXPECT_STR(g->consumers[0].devices[1].name, "a b? name c");
+	EXPECT_STR(g->consumers[0].devices[2].name, "late");
+	EXPECT_NUM(g->consumers[1].nr_devices, 2);
+	EXPECT_STR(g->consumers[1].devices[0].name, "eth0");
+	EXPECT_STR(g->consumers[1].devices[1].name, "");
+	EXPECT_NUM(g->consumers[2].nr_devices, 0);
+	memgate_gate_info__free(g);
+}
+
 static void ungated(void)
 {
 	EXPECT(!parse("pos:\t0\nflags:\t02\nmnt_id:\t1\nino:\t10\n"));
@@ -113,6 +140,7 @@ static void printable_names(void)
 const struct tap_test fdinfo_tests[] = {
 	{ "fdinfo: gate, policies, consumers", whole },
 	{ "fdinfo: later kernels may say more", pairs_in_any_order },
+	{ "fdinfo: devices of consumers", devices },
 	{ "fdinfo: a memfd without gate", ungated },
 	{ "fdinfo: lines cut short", cut_short },
 	{ "fdinfo: a name that is too long", long_name },

@@ -27,6 +27,7 @@ struct layout {
 	uint32_t bits : 3;
 	void *pointer;
 	uint8_t bytes[4];
+	char words[3][6];
 };
 
 static struct btf *btf;
@@ -132,6 +133,47 @@ static void texts(void)
 	EXPECT_STR(v.text, "aZ");
 }
 
+static void lists_of_texts(void)
+{
+	EXPECT(open_types());
+	EXPECT_NUM(set("words", "a,bcdef"), 0);
+	EXPECT_STR(v.words[0], "a");
+	EXPECT_STR(v.words[1], "bcdef");
+	EXPECT_STR(v.words[2], "");
+	/* one more */
+	EXPECT_NUM(set("words", "gh"), 0);
+	EXPECT_STR(v.words[0], "a");
+	EXPECT_STR(v.words[2], "gh");
+	/* no more */
+	EXPECT_NUM(set("words", "i"), -ERANGE);
+	EXPECT_HAS(memgate_error_text(), "1 more texts, room for 0");
+	/* one of them, in which a comma is a comma */
+	EXPECT_NUM(set("words[1]", "x,y"), 0);
+	EXPECT_STR(v.words[1], "x,y");
+	EXPECT_NUM(set("words[3]", "z"), -ENOENT);
+	EXPECT(!memcmp(v.words, "a\0\0\0\0\0x,y\0\0\0gh\0\0\0\0", 18));
+	EXPECT_NUM(v.bytes[3], 0);
+}
+
+static void bad_lists_of_texts(void)
+{
+	static const char * const bad[] = {
+		"", ",", "a,", ",a", "a,,b", "abcdef", "a,abcdef", "a,b,c,d",
+	};
+	size_t i;
+
+	EXPECT(open_types());
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		EXPECT_NUM(set("words", bad[i]), i < 5 ? -EINVAL : -ERANGE);
+	EXPECT_HAS(memgate_error_text(), "4 more texts, room for 3");
+	EXPECT_NUM(set("words", "a,abcdef"), -ERANGE);
+	EXPECT_HAS(memgate_error_text(), "'abcdef' has 6 bytes, room for 5");
+	EXPECT_NUM(set("words", "a,"), -EINVAL);
+	EXPECT_HAS(memgate_error_text(), "is not a list of texts");
+	/* nothing of them was set */
+	EXPECT(!v.words[0][0] && !v.words[1][0] && !v.words[2][0]);
+}
+
 static void nested(void)
 {
 	EXPECT(open_types());
@@ -167,6 +209,8 @@ static void unknown_names(void)
 	EXPECT_HAS(memgate_error_text(), "text (char[8])");
 	EXPECT_HAS(memgate_error_text(), "colour (enum colour)");
 	EXPECT_HAS(memgate_error_text(), "flag (bool)");
+	EXPECT_HAS(memgate_error_text(), "dev[0..1].id (u32)");
+	EXPECT_HAS(memgate_error_text(), "words (char[3][6])");
 }
 
 static void unsettable(void)
@@ -195,7 +239,7 @@ static void lists_fields(void)
 
 	EXPECT(open_types());
 	EXPECT_NUM(mg_params_fields(btf, type_id, count, &n), 0);
-	EXPECT_NUM(n, 15);
+	EXPECT_NUM(n, 17);
 }
 
 static void no_params(void)
@@ -221,6 +265,8 @@ const struct tap_test param_tests[] = {
 	{ "params: bool", booleans },
 	{ "params: enum by name and number", enumerators },
 	{ "params: text", texts },
+	{ "params: lists of texts", lists_of_texts },
+	{ "params: lists of texts that are none", bad_lists_of_texts },
 	{ "params: structs, arrays, unions", nested },
 	{ "params: unknown names list the known", unknown_names },
 	{ "params: types that cannot be set", unsettable },

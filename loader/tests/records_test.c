@@ -25,6 +25,11 @@ static const struct mg_consumer_record vm = {
 	.rights = 3, .pid = 1234,
 };
 
+static const struct mg_device_record nic = {
+	.record = MG_RECORD_DEVICE, .gate = 5, .consumer = 9,
+	.name = "0000:00:1\033.0",
+};
+
 static _Alignas(8) char stream[4096];
 static size_t used;
 
@@ -60,6 +65,7 @@ static void whole(void)
 	PUT(lost);
 	PUT(kept);
 	PUT(vm);
+	PUT(nic);
 	PUT(next);
 	EXPECT_NUM(parse(used, &gates, &nr), 0);
 	EXPECT_NUM(nr, 2);
@@ -85,6 +91,8 @@ static void whole(void)
 	EXPECT_NUM(g->consumers[0].id, 9);
 	EXPECT_NUM(g->consumers[0].rights, MEMGATE_READ | MEMGATE_WRITE);
 	EXPECT_NUM(g->consumers[0].pid, 1234);
+	EXPECT_NUM(g->consumers[0].nr_devices, 1);
+	EXPECT_STR(g->consumers[0].devices[0].name, "0000:00:1?.0");
 	EXPECT_NUM(gates[1]->id, 6);
 	EXPECT_STR(gates[1]->name, "");
 	EXPECT_NUM(gates[1]->nr_installs, 0);
@@ -127,6 +135,28 @@ static void cut_short(void)
 	}
 }
 
+static void devices_of_nobody(void)
+{
+	struct mg_device_record other = nic, full = nic;
+	struct memgate_gate_info **gates;
+	size_t nr;
+
+	other.consumer = 8;
+	memset(full.name, 'd', sizeof(full.name));
+	begin();
+	PUT(nic);
+	PUT(gate);
+	PUT(nic);
+	PUT(vm);
+	PUT(other);
+	PUT(full);
+	EXPECT_NUM(parse(used, &gates, &nr), 0);
+	EXPECT_NUM(gates[0]->nr_consumers, 1);
+	EXPECT_NUM(gates[0]->consumers[0].nr_devices, 1);
+	EXPECT_NUM(strlen(gates[0]->consumers[0].devices[0].name), 63);
+	memgate_gate__free_list(gates, nr);
+}
+
 static void unknown(void)
 {
 	struct mg_consumer_record odd = vm;
@@ -134,7 +164,7 @@ static void unknown(void)
 	size_t nr;
 
 	begin();
-	odd.record = MG_RECORD_CONSUMER + 1;
+	odd.record = MG_RECORD_DEVICE + 1;
 	PUT(gate);
 	PUT(odd);
 	EXPECT_NUM(parse(used, &gates, &nr), -EPROTO);
@@ -178,6 +208,7 @@ const struct tap_test records_tests[] = {
 	{ "records: gates, policies, consumers", whole },
 	{ "records: a gate that is dying is left out", dying },
 	{ "records: cut short", cut_short },
+	{ "records: devices of nobody, a long name", devices_of_nobody },
 	{ "records: of no known kind", unknown },
 	{ "records: no gate at all", nothing },
 	{ "records: names without an end", long_names },

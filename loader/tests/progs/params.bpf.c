@@ -34,6 +34,7 @@ struct many_params {
 	__u32 bits : 3;
 	void *pointer;
 	__u8 bytes[4];
+	char words[3][6];
 };
 
 const struct many_params memgate_params SEC(".rodata.memgate") = {};
