@@ -82,6 +82,18 @@ static int parse_consumer(const char *line, struct mg_gate *gate)
 	return c->id ? 0 : -EPROTO;
 }
 
+static int parse_device(const char *line, struct mg_gate *gate)
+{
+	struct mg_device_line *d;
+
+	if (gate->nr_devices == MG_MAX_LINES)
+		return -E2BIG;
+	d = &gate->device[gate->nr_devices++];
+	d->consumer = number(line, "consumer");
+	snprintf(d->name, sizeof(d->name), "%s", field(line, "name"));
+	return d->consumer && d->name[0] ? 0 : -EPROTO;
+}
+
 static int parse_line(const char *line, struct mg_gate *gate)
 {
 	const char *rest = strchr(line, ':');
@@ -92,6 +104,8 @@ static int parse_line(const char *line, struct mg_gate *gate)
 		return parse_policy(rest, gate);
 	if (!strncmp(line, "memgate-consumer:", 17))
 		return parse_consumer(rest, gate);
+	if (!strncmp(line, "memgate-device:", 15))
+		return parse_device(rest, gate);
 	if (strncmp(line, "memgate:", 8))
 		return -EPROTO;
 	gate->id = number(rest, "id");

@@ -384,14 +384,17 @@ TEST_F(pfnmap, refused)
 	ASSERT_EQ(-EFAULT, guest_write(&self->guest[0], 0, GUEST_GPA, 1,
 				       NULL));
 	ASSERT_EQ(0, mg_gate_read(0, self->fd, &gate));
-	ASSERT_EQ(0, gate.nr_consumers);
+	/* The udmabuf itself, and no guest. */
+	ASSERT_EQ(1, gate.nr_consumers);
+	ASSERT_EQ(MEMGATE_DMABUF, gate.consumer[0].kind);
 
 	ASSERT_EQ(0, mg_link_update(link, self->allow.map_fd));
 	ASSERT_EQ(0, read_by_guest(&self->guest[1], map, &val));
 	ASSERT_TRUE(mg_matches(&val, OFF_A, sizeof(val)));
 	ASSERT_EQ(0, guest_write(&self->guest[1], 0, GUEST_GPA, 1, NULL));
 	ASSERT_EQ(0, mg_gate_read(0, self->fd, &gate));
-	ASSERT_EQ(1, gate.nr_consumers);
+	ASSERT_EQ(2, gate.nr_consumers);
+	ASSERT_EQ(MEMGATE_KVM, gate.consumer[1].kind);
 	ASSERT_EQ(0, mg_link_update(link, self->deny.map_fd));
 	ASSERT_EQ(0, guest_write(&self->guest[1], 0, GUEST_GPA + OFF_B, 1,
 				 NULL));

@@ -73,12 +73,18 @@ struct mg_consumer_line {
 	int pid;
 };
 
+struct mg_device_line {
+	unsigned long long consumer;	/* its id */
+	char name[64];
+};
+
 struct mg_gate {
 	unsigned long long id, classes;
 	unsigned int premapped, frozen;
-	int nr_policies, nr_consumers;
+	int nr_policies, nr_consumers, nr_devices;
 	struct mg_policy_line policy[MG_MAX_LINES];
 	struct mg_consumer_line consumer[MG_MAX_LINES];
+	struct mg_device_line device[MG_MAX_LINES];
 };
 
 /* -ENOENT: no gate; -EPROTO: a line that the uapi header does not know. */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading a policy, filling its parameters by name, and the link system
- * calls, raw: what libbpf's own wrappers cannot say (a target, parameters)
- * is what the tests are about.
+ * Loading a policy, and the link system calls, raw: what libbpf's own
+ * wrappers cannot say (a target, parameters) is what the tests are about.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -15,11 +14,11 @@
 #include <unistd.h>
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "kselftest.h"
 #include "memgate_util.h"
+#include "param_util.h"
 
 #define LOG_SIZE	(256 * 1024)
 
@@ -59,49 +58,6 @@ static int find_object(const char *name, char *path, size_t size)
 	return -ENOENT;
 }
 
-/* The struct that MEMGATE_PARAMS() declares, NULL if the policy has none. */
-static const struct btf_type *params_type(struct mg_policy *policy,
-					  const struct btf **btf)
-{
-	const struct btf_type *t;
-	int id;
-
-	*btf = bpf_object__btf(policy->obj);
-	id = btf__find_by_name_kind(*btf, "memgate_params", BTF_KIND_VAR);
-	if (id < 0)
-		return NULL;
-	id = btf__resolve_type(*btf, btf__type_by_id(*btf, id)->type);
-	t = id < 0 ? NULL : btf__type_by_id(*btf, id);
-	/* const and typedef are left by btf__resolve_type() in some forms. */
-	while (t && (btf_is_mod(t) || btf_is_typedef(t)))
-		t = btf__type_by_id(*btf, t->type);
-	return t && btf_is_struct(t) ? t : NULL;
-}
-
-int mg_param(struct mg_policy *policy, const char *field, long long value)
-{
-	const struct btf *btf;
-	const struct btf_type *t = params_type(policy, &btf);
-	const struct btf_member *m;
-	long long size;
-	int i;
-
-	for (i = 0; t && i < btf_vlen(t); i++) {
-		m = btf_members(t) + i;
-		if (strcmp(btf__name_by_offset(btf, m->name_off), field))
-			continue;
-		size = btf__resolve_size(btf, m->type);
-		if (size < 1 || size > 8)
-			return -EINVAL;
-		/* x86: the low bytes come first */
-		memcpy(policy->params + btf_member_bit_offset(t, i) / 8,
-		       &value, size);
-		return 0;
-	}
-	printf("# policy has no parameter \"%s\"\n", field);
-	return -ENOENT;
-}
-
 /*
  * A struct_ops map is registered by the update that libbpf hides in its
  * attach; the link that this makes is one without a target and can go.
@@ -118,8 +74,6 @@ static int register_map(struct bpf_map *map)
 static int load_object(struct mg_policy *policy, const char *path,
 		       bool registered)
 {
-	const struct btf_type *t;
-	const struct btf *btf;
 	struct bpf_map *map;
 	int err;
 
@@ -129,8 +83,7 @@ static int load_object(struct mg_policy *policy, const char *path,
 	err = bpf_object__load(policy->obj);
 	if (err)
 		return err;
-	t = params_type(policy, &btf);
-	policy->params_size = t ? t->size : 0;
+	policy->params_size = mg_params_size(policy);
 	if (policy->params_size > sizeof(policy->params))
 		return -E2BIG;
 	bpf_object__for_each_map(map, policy->obj) {

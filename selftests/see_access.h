@@ -7,7 +7,6 @@
 #define SEE_ACCESS_H
 
 #include <fcntl.h>
-#include <liburing.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -15,6 +14,7 @@
 #include <linux/udmabuf.h>
 
 #include "see_scene.h"
+#include "../../../mm/gup_test.h"
 
 static inline int do_mmap(struct see_scene *s)
 {
@@ -94,17 +94,20 @@ static inline int do_pin(struct see_scene *s)
 	return ret;
 }
 
+/* By the kernel's test driver: drivers of no class pin so. */
 static inline int do_longterm(struct see_scene *s)
 {
-	struct iovec v = { s->map + OFF, PAGE };
-	struct io_uring ring;
-	int ret;
+	struct pin_longterm_test pin = {
+		.addr = (uintptr_t)s->map + OFF, .size = PAGE,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	int dev = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC), ret;
 
-	ret = io_uring_queue_init(1, &ring, 0);
-	if (ret)
-		return ret;
-	ret = io_uring_register_buffers(&ring, &v, 1);
-	io_uring_queue_exit(&ring);
+	if (dev < 0)
+		return -errno;
+	ret = ioctl(dev, PIN_LONGTERM_TEST_START, &pin) ? -errno : 0;
+	ioctl(dev, PIN_LONGTERM_TEST_STOP);
+	close(dev);
 	return ret;
 }
 
@@ -125,7 +128,7 @@ static inline int do_remote(struct see_scene *s)
 	return ret == -EFAULT ? -EACCES : ret;
 }
 
-static inline int do_other(struct see_scene *s)
+static inline int do_udmabuf(struct see_scene *s)
 {
 	struct udmabuf_create create = {
 		.memfd = s->fd, .flags = UDMABUF_FLAGS_CLOEXEC,

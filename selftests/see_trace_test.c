@@ -85,8 +85,9 @@ static void do_all(SELF, enum mg_mem mem, const char *policy, int ret,
 	EXPECT_EQ(ret ? -EACCES : 0, do_remote(s));
 	EXPECT_ALL(MEMGATE_REMOTE, 0, R, OFF, PAGE);
 	s->expected.event[s->expected.nr - 1].pid = s->peer.pid;
-	EXPECT_EQ(ret ? -EACCES : 0, do_other(s));
-	EXPECT_ALL(MEMGATE_OTHER, 0, R | W, 0, MG_HUGE_SIZE);
+	EXPECT_EQ(ret ? -EACCES : 0, do_udmabuf(s));
+	EXPECT_ALL(MEMGATE_DMABUF, 0, R | W, 0, MG_HUGE_SIZE);
+	s->expected.event[s->expected.nr - 1].consumer = SEE_SOMEBODY;
 	see_expect(_metadata, s, state);
 #undef EXPECT_ALL
 }
@@ -108,7 +109,7 @@ TEST_F(trace, ungated)
 	EXPECT_EQ(0, do_pin(s));
 	EXPECT_EQ(0, do_longterm(s));
 	EXPECT_EQ(0, do_remote(s));
-	EXPECT_EQ(0, do_other(s));
+	EXPECT_EQ(0, do_udmabuf(s));
 	see_expect(_metadata, s, "no gate");
 	/* Nor is anybody asked about the seal, or about other memory. */
 	see_seal(_metadata, s);

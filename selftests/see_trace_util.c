@@ -277,12 +277,18 @@ const char *see_words(const struct see_event *e)
 	return to;
 }
 
-bool see_same(const struct see_event *a, const struct see_event *b)
+static bool same_consumer(__u64 want, __u64 seen)
 {
-	return a->gate == b->gate && a->class == b->class && a->op == b->op &&
-	       a->rights == b->rights && a->start == b->start &&
-	       a->len == b->len && a->consumer == b->consumer &&
-	       a->pid == b->pid && a->ret == b->ret &&
-	       !strcmp(a->policy, b->policy) && !strcmp(a->dev, b->dev) &&
-	       !strcmp(a->way, b->way);
+	return want == SEE_SOMEBODY ? seen : want == seen;
+}
+
+bool see_same(const struct see_event *want, const struct see_event *seen)
+{
+	return want->gate == seen->gate && want->class == seen->class &&
+	       want->op == seen->op && want->rights == seen->rights &&
+	       want->start == seen->start && want->len == seen->len &&
+	       same_consumer(want->consumer, seen->consumer) &&
+	       want->pid == seen->pid && want->ret == seen->ret &&
+	       !strcmp(want->policy, seen->policy) &&
+	       !strcmp(want->dev, seen->dev) && !strcmp(want->way, seen->way);
 }

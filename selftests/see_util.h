@@ -66,7 +66,9 @@ int see_watch_collect(struct see_watch *watch);
 void see_watch_end(struct see_watch *watch);
 /* The events in words, for messages; static memory, four at a time. */
 const char *see_words(const struct see_event *event);
-bool see_same(const struct see_event *a, const struct see_event *b);
+/* Any consumer will do for one that is expected so; not 0. */
+#define SEE_SOMEBODY	(~0ULL)
+bool see_same(const struct see_event *want, const struct see_event *seen);
 
 /* Who looks *****************************************************************/
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the policy "trace" recorded. */
+#include <string.h>
 #include <bpf/bpf.h>
 
 #include "trace_util.h"
@@ -48,4 +49,18 @@ long mg_trace_find(struct mg_policy *trace, uint32_t what, uint32_t kind,
 			*event = e;
 	}
 	return found;
+}
+
+long mg_trace_asked(struct mg_policy *trace, const char *dev_name)
+{
+	long nr, count = mg_trace_count(trace), asked = 0;
+	struct trace_event e;
+
+	for (nr = 0; nr < count && nr < TRACE_EVENTS; nr++) {
+		if (mg_trace_get(trace, nr, &e))
+			return -1;
+		if (e.what == TRACE_MAY_ATTACH && !strcmp(e.dev_name, dev_name))
+			asked++;
+	}
+	return asked;
 }

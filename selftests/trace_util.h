@@ -21,5 +21,7 @@ int mg_trace_reset(struct mg_policy *trace);
  */
 long mg_trace_find(struct mg_policy *trace, uint32_t what, uint32_t kind,
 		   struct trace_event *event);
+/* How often it was asked about the device of that name. */
+long mg_trace_asked(struct mg_policy *trace, const char *dev_name);
 
 #endif /* TRACE_UTIL_H */

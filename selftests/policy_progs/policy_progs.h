@@ -25,6 +25,22 @@ struct answer_params {
 	__u64 allow_classes;
 };
 
+#define DEV_NAME_LEN	32
+
+/**
+ * struct answer_dev_params - whom answer_dev trusts
+ * @name: dev_name() of a device; one that has none of these names is refused
+ * @name_2: of another
+ * @name_3: of another
+ * @name_4: of another
+ */
+struct answer_dev_params {
+	char name[DEV_NAME_LEN];
+	char name_2[DEV_NAME_LEN];
+	char name_3[DEV_NAME_LEN];
+	char name_4[DEV_NAME_LEN];
+};
+
 enum trace_what {
 	TRACE_MAY_ATTACH = 1,
 	TRACE_MAY_MAP,
@@ -51,6 +67,7 @@ enum trace_what {
  * @listed: the same, counted by the iterator
  * @device: 1 if the question named a device
  * @answer: what the policy said; 0 for detached and released
+ * @dev_name: dev_name() of that device; empty if there is none
  */
 struct trace_event {
 	__u64 gate;
@@ -70,6 +87,7 @@ struct trace_event {
 	__u32 listed;
 	__u32 device;
 	__s32 answer;
+	char dev_name[DEV_NAME_LEN];
 };
 
 /* Array map "trace_events"; calls beyond it are counted only. */

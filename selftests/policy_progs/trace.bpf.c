@@ -4,6 +4,7 @@
  * call in the map trace_events (struct trace_event), in order of arrival.
  */
 #include "answer.bpf.h"
+#include "dev_name.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 MEMGATE_PARAMS(struct answer_params);
@@ -79,6 +80,7 @@ int MEMGATE_PROG(may_attach, trace_may_attach, struct memgate *gate,
 		.answer = answer,
 	};
 
+	read_dev_name(dev, event.dev_name, sizeof(event.dev_name));
 	record(gate, &event);
 	return answer;
 }
