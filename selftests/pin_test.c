@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pins by a task of its own mapping: classes OWN_PIN and OWN_LONGTERM.
- * Direct I/O, vmsplice, a FUSE server's buffer, zero-copy sends, registered
- * buffers: what takes references to the pages behind a mapping, by the fast
- * way (the page is mapped) and by the slow one (it is not).  The mapping
- * itself is allowed in each of these, so the seal did not take it away.
+ * Pins by a task of its own mapping: class OWN_PIN.  Direct I/O, vmsplice, a
+ * FUSE server's buffer, zero-copy sends: what takes references to the pages
+ * behind a mapping, by the fast way (the page is mapped) and by the slow one
+ * (it is not).  The mapping itself is allowed in each of these, so the seal did
+ * not take it away.  For OWN_LONGTERM see gup_test.c.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -189,33 +189,6 @@ static long try_uring_out(int fd, long arg)
 	return went_out(ret < 0 ? -1 : ret, backing);
 }
 
-/* Registered buffers: long-term pins, of class OWN_LONGTERM for now. */
-static long try_uring_fixed(int fd, long arg)
-{
-	struct iovec v = { place_of(arg), MG_BYTES };
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	struct io_uring ring;
-	int ret;
-
-	ret = disk_is(false) ?: io_uring_queue_init(2, &ring, 0);
-	if (ret)
-		return ret;
-	ret = io_uring_register_buffers(&ring, &v, 1);
-	if (!ret) {
-		sqe = io_uring_get_sqe(&ring);
-		io_uring_prep_write_fixed(sqe, disk, v.iov_base, MG_BYTES, 0,
-					  0);
-		ret = io_uring_submit_and_wait(&ring, 1);
-		if (ret >= 0 && !io_uring_peek_cqe(&ring, &cqe))
-			ret = cqe->res;
-		io_uring_unregister_buffers(&ring);
-	}
-	io_uring_queue_exit(&ring);
-	errno = ret < 0 ? -ret : 0;
-	return went_out(ret < 0 ? -1 : ret, backing);
-}
-
 static long try_vmsplice(int fd, long arg)
 {
 	struct iovec v = { place_of(arg), MG_BYTES };
@@ -338,11 +311,11 @@ FIXTURE_TEARDOWN(pin)
 	mg_peer_stop(&self->scene.peer);
 }
 
-#define PIN_TEST(name, pin_class, set_up, errno_seen, ...)		\
+#define PIN_TEST(name, set_up, errno_seen, ...)				\
 	TEST_F_TIMEOUT(pin, name, 60)					\
 	{								\
 		static const struct mg_access access = {		\
-			.class = MEMGATE_##pin_class,			\
+			.class = MEMGATE_OWN_PIN,			\
 			.prepare = set_up,				\
 			.attempt = try_##name,				\
 			.refused = errno_seen,				\
@@ -352,20 +325,17 @@ FIXTURE_TEARDOWN(pin)
 		mg_mediated(_metadata, &self->scene, &access);		\
 	}
 
-PIN_TEST(direct_out, OWN_PIN, map_and_disk, EACCES)
-PIN_TEST(direct_out_slow, OWN_PIN, map_and_disk, EACCES)
-PIN_TEST(direct_out_part, OWN_PIN, map_small_and_disk, EACCES)
-PIN_TEST(direct_in, OWN_PIN, map_and_disk, EACCES, .changed = mg_marked)
-PIN_TEST(direct_in_slow, OWN_PIN, map_and_disk, EACCES, .changed = mg_marked)
-PIN_TEST(aio_out, OWN_PIN, map_and_disk, EACCES)
-PIN_TEST(uring_out, OWN_PIN, map_and_disk, EACCES)
-/* Whoever registers a buffer may read into it. */
-PIN_TEST(uring_fixed, OWN_LONGTERM, map_and_disk, EACCES,
-	 .rights = MEMGATE_WRITE)
-PIN_TEST(vmsplice, OWN_PIN, map_it, EACCES)
-PIN_TEST(vmsplice_vector, OWN_PIN, map_it, EACCES)
+PIN_TEST(direct_out, map_and_disk, EACCES)
+PIN_TEST(direct_out_slow, map_and_disk, EACCES)
+PIN_TEST(direct_out_part, map_small_and_disk, EACCES)
+PIN_TEST(direct_in, map_and_disk, EACCES, .changed = mg_marked)
+PIN_TEST(direct_in_slow, map_and_disk, EACCES, .changed = mg_marked)
+PIN_TEST(aio_out, map_and_disk, EACCES)
+PIN_TEST(uring_out, map_and_disk, EACCES)
+PIN_TEST(vmsplice, map_it, EACCES)
+PIN_TEST(vmsplice_vector, map_it, EACCES)
 /* The network flattens every failure to take pages to EFAULT. */
-PIN_TEST(zerocopy_send, OWN_PIN, map_it, EFAULT)
-PIN_TEST(fuse_read, OWN_PIN, map_it, EACCES, .changed = got_init)
+PIN_TEST(zerocopy_send, map_it, EFAULT)
+PIN_TEST(fuse_read, map_it, EACCES, .changed = got_init)
 
 TEST_HARNESS_MAIN
