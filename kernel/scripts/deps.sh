@@ -14,6 +14,7 @@ packages=(
 	# the test VM and the tests
 	qemu-system-x86 busybox-static liburing-dev procps iproute2 e2fsprogs
 	util-linux rsync libnuma-dev kmod
+	libibverbs-dev ibverbs-providers rdma-core perftest
 	# make style
 	sparse codespell shellcheck
 )
