@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The policies that memgate brings along: that each says what the text at
- * its top says.  exclusive_kvm is in kvm_policy_test.c.
+ * its top says.  This is owner for one party, and the manual's example; the
+ * rest of it is in owner_test.c, the others in kvm_policy_test.c,
+ * trusted_test.c and confidential_test.c.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -279,6 +281,38 @@ TEST_F(owner, no_kvm)
 	EXPECT_EQ(-EACCES, guest_memslot(&guest, 1, GUEST_GPA, map,
 					 MG_HUGE_SIZE, 0));
 	guest_close(&guest);
+}
+
+/* exclusive_kvm *************************************************************/
+
+/* A bool that is neither true nor false is no parameter to go on with. */
+TEST_F(owner, sticky_is_malformed)
+{
+	struct mg_policy kvm;
+	struct guest guest;
+	int other = mg_memfd(variant->mem, MG_HUGE_SIZE), sticky;
+	char *map;
+
+	if (guest_missing())
+		SKIP(return, "%s", guest_missing());
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, mg_policy_load(&kvm, "exclusive_kvm"));
+	for (sticky = 1; sticky <= 2; sticky++) {
+		int fd = sticky == 1 ? other : self->fd;
+
+		map = mg_map(variant->mem, fd, MG_HUGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+		ASSERT_NE(MAP_FAILED, map);
+		ASSERT_EQ(0, mg_param(&kvm, "sticky", sticky));
+		ASSERT_LE(0, mg_install(&kvm, fd));
+		ASSERT_EQ(0, guest_open(&guest, 1, 0));
+		EXPECT_EQ(sticky == 1 ? 0 : -EACCES,
+			  guest_memslot(&guest, 1, GUEST_GPA, map,
+					MG_HUGE_SIZE, 0));
+		guest_close(&guest);
+	}
+	mg_policy_free(&kvm);
+	close(other);
 }
 
 /* The manual's example ******************************************************/
