@@ -26,6 +26,9 @@ owners=/sys/fs/cgroup/memgate-demo
 secret=the-secret-of-$$-$RANDOM
 ram_fd=9		# the memfd in the VMM, see 'memgate run ... fd 9'
 memory=256M
+# Two devices that do not differ but in their place; both can do DMA.
+trusted=0000:00:10.0
+untrusted=0000:00:11.0
 
 # shellcheck source=steps.sh
 . "$here/steps.sh"
@@ -123,7 +126,7 @@ load_policies() {
 	local name
 
 	section 'Policies are BPF programs, loaded once'
-	for name in exclusive_kvm owner allow deny; do
+	for name in exclusive_kvm owner trusted_devices allow deny; do
 		try "bpftool struct_ops register $name.bpf.o" \
 			ok "Registered memgate_ops $name" \
 			bpftool struct_ops register "$build/bpf/$name.bpf.o" \
@@ -133,8 +136,8 @@ load_policies() {
 		'^allow: loaded' memgate policy load "$build/bpf/allow.bpf.o" \
 		name allow_for_users mode 0444
 	see 'memgate policy list' memgate policy list -- \
-		'^exclusive_kvm .*kvm' '^owner .*map' '^allow ' '^deny ' \
-		'^allow_for_users '
+		'^exclusive_kvm .*kvm' '^owner .*map' \
+		'^trusted_devices .*vfio' '^allow ' '^deny ' '^allow_for_users '
 }
 
 today() {
@@ -239,6 +242,61 @@ next_vm() {
 		'!gate'
 }
 
+give_to_vfio() {
+	local device=/sys/bus/pci/devices/$1
+
+	echo vfio-pci >"$device/driver_override" &&
+		echo "$1" >/sys/bus/pci/drivers_probe &&
+		readlink "$device/driver"
+}
+
+# with_devices ADDRESS...: a VMM that passes them through
+with_devices() {
+	local address devices=()
+
+	for address; do
+		devices+=(-device "vfio-pci,host=$address")
+	done
+	vmm=("${as_owner[@]}" memgate run size "$memory" fd "$ram_fd"
+		policy exclusive_kvm
+		policy trusted_devices param "trust=pci:$trusted"
+		policy owner param cgroup="$(stat -c %i "$owners")" --
+		"${qemu[@]}" "$(vm_ram '/proc/self/fd/{fd}')" "${devices[@]}")
+}
+
+devices() {
+	local address
+
+	section "Devices: $trusted is trusted, $untrusted is not"
+	for address in $trusted $untrusted; do
+		try "vfio-pci takes $address" ok 'vfio-pci' \
+			give_to_vfio "$address"
+	done
+	with_devices $trusted
+	vm_start third "${vmm[@]}"
+	vm=$vm_pid
+	try "a VM with -device vfio-pci,host=$trusted boots" ok \
+		'guest: hello' vm_says third 'guest: hello'
+	must
+	try 'the guest is given the secret' ok 'bytes kept' \
+		vm_ask third "keep $secret" 'bytes kept'
+	try 'the guest has the device copy it, from memory to memory' ok \
+		"has copied \"$secret\"" vm_ask third dma 'guest: .*(DMA|copied)'
+	see 'memgate gate list' memgate gate list -- \
+		'policy .*trusted_devices' "consumer .*kvm .*pid $vm" \
+		"consumer .*vfio .*pid $vm .*$trusted" "!$untrusted"
+	try 'the VM powers off' ok 'ended, status 0' vm_off third
+	with_devices $untrusted
+	try "a VM with -device vfio-pci,host=$untrusted" refused \
+		'Permission denied|not permitted' \
+		timeout $((patience / 3)) "${vmm[@]}" </dev/null
+	with_devices $trusted $untrusted
+	try 'a VM with both of them' refused \
+		"$untrusted.*(Permission denied|not permitted)" \
+		timeout $((patience / 3)) "${vmm[@]}" </dev/null
+	see 'nothing is left of them' memgate gate list -- '!gate'
+}
+
 attach_without_admin() {
 	setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin \
 		memgate gate attach pid "$keeper" fd "$keeper_fd" \
@@ -272,7 +330,7 @@ defaults() {
 }
 
 need "$tools/peek" "$tools/keeper" "$tools/guest.cpio" "$guest_kernel" \
-	"$build/bpf/owner.bpf.o"
+	"$build/bpf/owner.bpf.o" "$build/bpf/trusted_devices.bpf.o"
 mkdir "$owners" || give_up "cannot make the cgroup $owners"
 say "memgate demo on Linux $(uname -r), $(nproc) CPUs;" \
 	"guests by $(qemu-system-x86_64 --version | sed 's/ (.*//;q')"
@@ -282,5 +340,6 @@ start_the_vm
 refusals
 live_swap
 next_vm
+devices
 defaults
 verdict

@@ -6,6 +6,7 @@
  *	keep TEXT	put TEXT into pages of its own and hold it there
  *	ping		use fresh memory, and say how long the guest is up and
  *			whether the text is still there
+ *	dma		have a device copy the text, say what it has copied
  *	off		power off
  */
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include <sys/reboot.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "guest_dma.h"
 
 #define KEEP_BYTES	(1 << 20)
 #define PING_BYTES	(4 << 20)
@@ -50,6 +53,17 @@ static void ping(void)
 	       (long)now.tv_sec, PING_BYTES >> 20, kept);
 }
 
+static void dma(void)
+{
+	char *copy = NULL;
+	int err = guest_dma(kept, &copy);
+
+	if (err)
+		printf("guest: no DMA: %s\n", strerror(-err));
+	else
+		printf("guest: the device has copied \"%s\"\n", copy);
+}
+
 static void __attribute__((noreturn)) power_off(void)
 {
 	printf("guest: powering off\n");
@@ -76,6 +90,8 @@ int main(void)
 			keep(line + 5);
 		else if (!strcmp(line, "ping"))
 			ping();
+		else if (!strcmp(line, "dma"))
+			dma();
 		else if (!strcmp(line, "off"))
 			power_off();
 		else
