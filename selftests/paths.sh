@@ -227,9 +227,6 @@ rst_head() {
 	   $(count exempt) rows.
 	not possible
 	   The kernel has no such way to a memfd.  $(count 'not possible') rows.
-	devices: not asked about yet
-	   Pins like any others, or taken from pins of others: the policy is
-	   not told the device.  $(count devices) rows.
 	out of scope
 	   Nothing in the management of memory sees it.
 	   $(count 'out of scope') rows.
@@ -296,8 +293,7 @@ form() {
 			complain("no reached:")
 		if (verdict !~ /^asked: (all|[A-Z_]+(, [A-Z_]+)*)$/ &&
 		    verdict !~ /^closed: ./ &&
-		    verdict !~ /^(exempt|not possible|out of scope)$/ &&
-		    verdict != "devices: not asked about yet")
+		    verdict !~ /^(exempt|not possible|out of scope)$/)
 			complain("no such verdict: " verdict)
 		if (verdict !~ /^asked/ && !has["why"])
 			complain("no why:")
