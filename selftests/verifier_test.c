@@ -101,6 +101,8 @@ FIXTURE_VARIANT_ADD(good, allow) { "allow" };
 FIXTURE_VARIANT_ADD(good, deny) { "deny" };
 FIXTURE_VARIANT_ADD(good, exclusive_kvm) { "exclusive_kvm" };
 FIXTURE_VARIANT_ADD(good, owner) { "owner" };
+FIXTURE_VARIANT_ADD(good, trusted_devices) { "trusted_devices" };
+FIXTURE_VARIANT_ADD(good, confidential) { "confidential" };
 FIXTURE_VARIANT_ADD(good, two_vms_one_cgroup) { "two_vms_one_cgroup" };
 FIXTURE_VARIANT_ADD(good, answer) { "answer" };
 FIXTURE_VARIANT_ADD(good, trace) { "trace" };
