@@ -213,14 +213,15 @@ TEST_F(vdpa, nothing_left)
 	install(_metadata, self, "refuse_perm");
 	EXPECT_EQ(-EFAULT, map_all(self, VHOST_ACCESS_RO));
 	EXPECT_EQ(-EFAULT, map_all(self, VHOST_ACCESS_RW));
-	EXPECT_EQ(pins, stay_pins());
+	EXPECT_TRUE(stay_pins_back_to(pins));
 	EXPECT_EQ(0, attached(self));
 	EXPECT_EQ(0, dev_shown(s->fd, VDPA_NAME));
 
 	mg_load(_metadata, &allow, "allow");
 	ASSERT_EQ(0, mg_link_update(self->link, allow.map_fd));
 	ASSERT_EQ(0, map_all(self, VHOST_ACCESS_RW));
-	EXPECT_EQ(vdpa_by_address(), pins == stay_pins());
+	/* Others pin a page now and then. */
+	EXPECT_EQ(vdpa_by_address(), stay_pins() < pins + MG_LEN / 4096);
 	EXPECT_EQ(1, attached(self));
 	EXPECT_EQ(1, dev_shown(s->fd, VDPA_NAME));
 	EXPECT_EQ(0, goes_out(&self->dev, MG_AT, SOON));
