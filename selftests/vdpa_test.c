@@ -198,9 +198,9 @@ static long ended(FIXTURE_DATA(vdpa) *self, struct trace_event *event)
 /* The address is free after a refusal, and the device goes on. */
 TEST_F(vdpa, nothing_left)
 {
+	long pins, half = MG_LEN / 2 / 4096;
 	struct mg_scene *s = &self->scene;
 	struct mg_policy allow;
-	long pins;
 
 	open_device(_metadata, self);
 	pins = stay_pins();
@@ -220,8 +220,8 @@ TEST_F(vdpa, nothing_left)
 	mg_load(_metadata, &allow, "allow");
 	ASSERT_EQ(0, mg_link_update(self->link, allow.map_fd));
 	ASSERT_EQ(0, map_all(self, VHOST_ACCESS_RW));
-	/* Others pin a page now and then. */
-	EXPECT_EQ(vdpa_by_address(), stay_pins() < pins + MG_LEN / 4096);
+	/* Others pin a page now and then: half of it is clear enough. */
+	EXPECT_EQ(vdpa_by_address(), stay_pins() < pins + half);
 	EXPECT_EQ(1, attached(self));
 	EXPECT_EQ(1, dev_shown(s->fd, VDPA_NAME));
 	EXPECT_EQ(0, goes_out(&self->dev, MG_AT, SOON));

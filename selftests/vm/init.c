@@ -333,12 +333,12 @@ static void beat(void)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/alive", out_dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
+	/* Writing would pin a page, and tests count pins. */
+	if (!utimensat(AT_FDCWD, path, NULL, 0))
 		return;
-	/* What changes the time of the file, whatever its length was. */
-	write(fd, "\n", 1);
-	close(fd);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* Reaps whoever ends, until @child has. */
