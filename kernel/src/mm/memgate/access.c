@@ -538,9 +538,12 @@ EXPORT_SYMBOL_GPL(memgate_attach_page);
 int memgate_take_page(struct memgate_consumer *consumer, struct page *page,
 		      u32 rights, bool from_gated)
 {
-	if (from_gated && !READ_ONCE(page_folio(page)->mapping))
+	int ret = memgate_attach_page(consumer, page, rights);
+
+	/* In this order: it may leave its file at any time. */
+	if (!ret && from_gated && !READ_ONCE(page_folio(page)->mapping))
 		return -EACCES;
-	return memgate_attach_page(consumer, page, rights);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(memgate_take_page);
 
@@ -584,8 +587,9 @@ EXPORT_SYMBOL_GPL(memgate_attach_vma);
  * @rights: enum memgate_rights
  *
  * For subsystems that are told an address range long before they touch it
- * (KVM memslots, vhost memory tables): a refusal comes early and clear.  It is no replacement
- * for the question at the time of access, as the range may be remapped.
+ * (KVM memslots, vhost memory tables): a refusal comes early and clear.  It is
+ * no replacement for the question at the time of access, as the range may be
+ * remapped.
  *
  * Context: Takes mmap_lock for reading.  May sleep.
  * Return: 0, or a negative errno: the policy's, %-EACCES where closed.
