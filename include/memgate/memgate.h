@@ -305,6 +305,8 @@ struct memgate_gate_info {
 	char name[256];
 	uint64_t size;
 	uint64_t ino;
+	/** st_dev of its file system */
+	uint64_t dev;
 	size_t nr_installs;
 	struct memgate_install_info *installs;
 	size_t nr_consumers;

@@ -33,7 +33,12 @@ struct dentry {
 	} d_u;
 };
 
+struct super_block {
+	__u32 s_dev;
+};
+
 struct inode {
+	struct super_block *i_sb;
 	unsigned long i_ino;
 	long long i_size;
 	union {
@@ -121,6 +126,7 @@ static __always_inline int put_gate(struct seq_file *seq, struct memgate *gate)
 	struct mg_gate_record r = { .record = MG_RECORD_GATE };
 	struct dentry *dentry;
 	__u64 alias;
+	__u32 dev;
 
 	/* It is dying. */
 	if (!inode)
@@ -131,6 +137,9 @@ static __always_inline int put_gate(struct seq_file *seq, struct memgate *gate)
 	r.frozen = BPF_CORE_READ(gate, frozen);
 	r.size = BPF_CORE_READ(inode, i_size);
 	r.ino = BPF_CORE_READ(inode, i_ino);
+	dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	r.dev_major = dev >> 20;	/* MAJOR() */
+	r.dev_minor = dev & 0xfffff;	/* MINOR() */
 	/* A memfd has one name, and never another. */
 	alias = (__u64)BPF_CORE_READ(inode, i_dentry.first);
 	if (alias) {

@@ -19,6 +19,8 @@ struct mg_gate_record {
 	__u64 openable;
 	__u64 size;
 	__u64 ino;
+	__u32 dev_major;
+	__u32 dev_minor;
 	__u32 premapped;
 	__u32 frozen;
 	char name[256];		/* "memfd:NAME", or empty */

@@ -4,6 +4,8 @@
  * holds: memory of a device, of a descriptor in flight.  The program that
  * the kernel runs is gates.bpf.c, which is part of the library's file.
  */
+#include <sys/sysmacros.h>
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -41,6 +43,7 @@ static int take_gate(struct parser *p, const void *record)
 	g->frozen = r->frozen;
 	g->size = r->size;
 	g->ino = r->ino;
+	g->dev = makedev(r->dev_major, r->dev_minor);
 	if (!strncmp(name, "memfd:", 6))
 		name += 6;
 	snprintf(g->name, sizeof(g->name), "%.*s",
