@@ -3,7 +3,7 @@
 #ifndef DEV_LINES_H
 #define DEV_LINES_H
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,36 +11,18 @@
 #include "memgate_util.h"
 #include "policy_progs/policy_progs.h"
 
-/* Lines of a memfd's fdinfo that begin and end so; -1 if it has none. */
-static inline int dev_lines(int fd, const char *start, const char *end)
-{
-	char path[64], line[512];
-	size_t len;
-	int nr = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		len = strcspn(line, "\n");
-		line[len] = '\0';
-		nr += !strncmp(line, start, strlen(start)) &&
-		      len >= strlen(end) &&
-		      !strcmp(line + len - strlen(end), end);
-	}
-	fclose(f);
-	return nr;
-}
-
-/* Attachments of a class to the gate of @fd. */
+/* Attachments of a class to the gate of @fd, if it has one. */
 static inline int dev_attached(int fd, enum memgate_class class)
 {
-	char start[48];
+	struct mg_gate gate;
+	int i, nr = 0, err;
 
-	snprintf(start, sizeof(start), "memgate-consumer:\tkind %u ", class);
-	return dev_lines(fd, start, "");
+	err = mg_gate_read(0, fd, &gate);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (i = 0; i < gate.nr_consumers; i++)
+		nr += gate.consumer[i].kind == class;
+	return nr;
 }
 
 /* The same, when consumers have had time to die. */
@@ -56,10 +38,15 @@ static inline int dev_left(int fd, enum memgate_class class, int expected)
 /* Attached consumers that have the device of this name. */
 static inline int dev_shown(int fd, const char *name)
 {
-	char end[64];
+	struct mg_gate gate;
+	int i, nr = 0, err;
 
-	snprintf(end, sizeof(end), " name %s", name);
-	return dev_lines(fd, "memgate-device:", end);
+	err = mg_gate_read(0, fd, &gate);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (i = 0; i < gate.nr_devices; i++)
+		nr += !strcmp(gate.device[i].name, name);
+	return nr;
 }
 
 /* Makes the next install of the policy answer_dev trust this device. */
