@@ -25,6 +25,22 @@ int MEMGATE_PROG(may_map, allow_may_map)
 	return 0;
 }
 
+MEMGATE_RULE(MEMGATE_MAP, "everybody");
+MEMGATE_RULE(MEMGATE_FILE, "everybody");
+MEMGATE_RULE(MEMGATE_OWN_PIN, "everybody");
+MEMGATE_RULE(MEMGATE_OWN_LONGTERM, "everybody");
+MEMGATE_RULE(MEMGATE_REMOTE, "everybody");
+MEMGATE_RULE(MEMGATE_OTHER, "everybody");
+MEMGATE_RULE(MEMGATE_KVM, "everybody");
+MEMGATE_RULE(MEMGATE_VFIO, "everybody");
+MEMGATE_RULE(MEMGATE_IOMMUFD, "everybody");
+MEMGATE_RULE(MEMGATE_RDMA, "everybody");
+MEMGATE_RULE(MEMGATE_VDPA, "everybody");
+MEMGATE_RULE(MEMGATE_VHOST, "everybody");
+MEMGATE_RULE(MEMGATE_IO_URING, "everybody");
+MEMGATE_RULE(MEMGATE_XDP, "everybody");
+MEMGATE_RULE(MEMGATE_DMABUF, "everybody");
+
 MEMGATE_POLICY(allow,
 	.decides = MEMGATE_CLASS(MEMGATE_NR_CLASSES) - 1,
 	.may_attach = (void *)allow_may_attach,

@@ -48,9 +48,9 @@
 char _license[] SEC("license") = "GPL";
 
 struct confidential_params {
-	__u32 tgid;
-	__u32 premapped;
-	__u64 start;
+	__u32 tgid MEMGATE_DOC("the VMM's process id, initial pid namespace");
+	__u32 premapped MEMGATE_DOC("mappings older than the seal, known");
+	__u64 start MEMGATE_DOC("its start time, field 22 of /proc/PID/stat");
 	TRUST_PARAM;
 };
 MEMGATE_PARAMS(struct confidential_params);
@@ -157,6 +157,26 @@ void MEMGATE_PROG(released, confidential_released, struct memgate *gate)
 
 	bpf_map_delete_elem(&had_vm, &id);
 }
+
+#define LOADER_RULE	"the process tgid, until a VM runs on the memory"
+#define NOBODY_RULE	"nobody"
+#define TRUST_RULE	"the process tgid's devices that a rule in trust fits"
+
+MEMGATE_RULE(MEMGATE_MAP, LOADER_RULE);
+MEMGATE_RULE(MEMGATE_FILE, LOADER_RULE);
+MEMGATE_RULE(MEMGATE_OWN_PIN, "the process tgid");
+MEMGATE_RULE(MEMGATE_OWN_LONGTERM, NOBODY_RULE);
+MEMGATE_RULE(MEMGATE_REMOTE, NOBODY_RULE);
+MEMGATE_RULE(MEMGATE_OTHER, NOBODY_RULE);
+MEMGATE_RULE(MEMGATE_KVM, "the process tgid's VM, one at a time");
+MEMGATE_RULE(MEMGATE_VFIO, TRUST_RULE);
+MEMGATE_RULE(MEMGATE_IOMMUFD, TRUST_RULE);
+MEMGATE_RULE(MEMGATE_RDMA, TRUST_RULE);
+MEMGATE_RULE(MEMGATE_VDPA, TRUST_RULE);
+MEMGATE_RULE(MEMGATE_VHOST, NOBODY_RULE);
+MEMGATE_RULE(MEMGATE_IO_URING, NOBODY_RULE);
+MEMGATE_RULE(MEMGATE_XDP, TRUST_RULE);
+MEMGATE_RULE(MEMGATE_DMABUF, TRUST_RULE);
 
 MEMGATE_POLICY(confidential,
 	.decides = MEMGATE_CLASS(MEMGATE_NR_CLASSES) - 1,

@@ -21,7 +21,7 @@
 char _license[] SEC("license") = "GPL";
 
 struct exclusive_kvm_params {
-	bool sticky;
+	bool sticky MEMGATE_DOC("the first VM is the only one for ever");
 };
 MEMGATE_PARAMS(struct exclusive_kvm_params);
 
@@ -73,6 +73,9 @@ void MEMGATE_PROG(released, exclusive_kvm_released, struct memgate *gate)
 
 	bpf_map_delete_elem(&first_vm, &gate_id);
 }
+
+MEMGATE_RULE(MEMGATE_KVM,
+	     "one VM at a time; if sticky, only the first one ever");
 
 MEMGATE_POLICY(exclusive_kvm,
 	.decides = MEMGATE_CLASS(MEMGATE_KVM),

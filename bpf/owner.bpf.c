@@ -63,17 +63,28 @@ char _license[] SEC("license") = "GPL";
 #define OWNER_PARTIES	8
 
 #define OWNER_PARTY							\
-	__u32 tgid;							\
-	__u64 start;							\
-	bool by_uid;							\
-	__u32 uid;							\
-	bool by_gid;							\
-	__u32 gid;							\
-	__u64 cgroup;							\
-	__u64 exe_ino;							\
-	__u32 exe_dev;							\
-	bool read_only;							\
-	__u64 classes
+	__u32 tgid							\
+	MEMGATE_DOC("process id, in the initial pid namespace");	\
+	__u64 start							\
+	MEMGATE_DOC("with tgid: start time, field 22 of /proc/PID/stat"); \
+	bool by_uid							\
+	MEMGATE_DOC("every process of the user uid");			\
+	__u32 uid							\
+	MEMGATE_DOC("effective user id, in the initial user namespace"); \
+	bool by_gid							\
+	MEMGATE_DOC("every process of the group gid");			\
+	__u32 gid							\
+	MEMGATE_DOC("effective group id, in the initial user namespace"); \
+	__u64 cgroup							\
+	MEMGATE_DOC("cgroup (v2): inode number of its directory");	\
+	__u64 exe_ino							\
+	MEMGATE_DOC("executed file: its inode number");			\
+	__u32 exe_dev							\
+	MEMGATE_DOC("executed file: device, major << 20 | minor");	\
+	bool read_only							\
+	MEMGATE_DOC("may read, but neither write nor execute");		\
+	memgate_classes_t classes					\
+	MEMGATE_DOC("of what owner decides only these; 0: all")
 
 struct owner_party {
 	OWNER_PARTY;
@@ -206,6 +217,15 @@ int MEMGATE_PROG(may_map, owner_may_map, struct memgate *gate, __u32 op,
 
 	return check(gate, &q);
 }
+
+#define OWNER_RULE	"the tasks of a named party, for themselves"
+
+MEMGATE_RULE(MEMGATE_MAP, OWNER_RULE);
+MEMGATE_RULE(MEMGATE_FILE, OWNER_RULE);
+MEMGATE_RULE(MEMGATE_OWN_PIN, OWNER_RULE);
+MEMGATE_RULE(MEMGATE_OWN_LONGTERM, OWNER_RULE);
+MEMGATE_RULE(MEMGATE_IO_URING, "rings that a named party made");
+MEMGATE_RULE(MEMGATE_VHOST, "vhost devices that a named party opened");
 
 MEMGATE_POLICY(owner,
 	.decides = OWNER_CLASSES,

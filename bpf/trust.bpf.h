@@ -33,7 +33,10 @@
 #define TRUST_TEXT	64	/* a power of 2, more than TRUST_LEN */
 
 /* As a member of the parameters: rules that are not used are empty. */
-#define TRUST_PARAM	char trust[TRUST_RULES][TRUST_LEN]
+#define TRUST_PARAM							\
+	char trust[TRUST_RULES][TRUST_LEN]				\
+	MEMGATE_DOC("rules KIND:PATTERN, such as pci:0000:00:10.0; kinds are " \
+		    "pci, id, class, group, driver, rdma and net")
 
 enum trust_kind {
 	TRUST_PCI,

@@ -120,6 +120,18 @@ prints "list, JSON" '"allow"' sh -c \
 	'memgate -j policy list | "$1" json 0 name | sed "s/.*/\"&\"/"' \
 	sh "$helper"
 works "show names the parameters" "tgid *u32" memgate policy show owner
+works "with what they are for" "first VM is the only one for ever" \
+	memgate policy show exclusive_kvm
+works "and whom it allows" "vhost *vhost devices that a named party opened" \
+	memgate policy show owner
+works "a policy without words shows none" "params" \
+	sh -c 'memgate policy show types7 | grep -v allows'
+prints "words, JSON" "the tasks of a named party, for themselves" sh -c \
+	'memgate -j policy show owner | "$1" json allows map | tr -d \"' \
+	sh "$helper"
+prints "JSON, of a parameter" "process id, in the initial pid namespace" \
+	sh -c 'memgate -j policy show owner | "$1" json params 0 doc |
+	tr -d \"' sh "$helper"
 works "show finds it by its own name" "types7" memgate policy show params_types
 prints "show, JSON" "colour enum params_colour" sh -c \
 	'j=$(memgate -j policy show types7)
@@ -132,6 +144,25 @@ works "a policy that bpftool loaded" "Registered memgate_ops" sh -c \
 	"$bpf/two_vms_one_cgroup.bpf.o" $pins
 works "is found by the name it gives itself" "decides" \
 	memgate policy show two_vms_one_cgroup
+works "and has its words" "map *processes of the cgroup, or below it" \
+	memgate policy show two_vms_one_cgroup
+works "load for everybody" "loaded as $pins/words" \
+	memgate policy load "$bpf/exclusive_kvm.bpf.o" name words mode 0444
+works "everybody reads its words" "kvm *one VM at a time; if sticky" \
+	nobody memgate policy show words
+works "those of a policy without parameters too" "kvm *everybody" sh -c \
+	'memgate policy load "$1" name all mode 0444 >/dev/null &&
+	 setpriv --reuid 65534 --clear-groups --inh-caps=-all \
+		memgate policy show all' sh "$bpf/allow.bpf.o"
+works "who has CAP_BPF and CAP_PERFMON alone keeps them too" \
+	"kvm *one VM at a time" sh -c \
+	'setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin \
+		memgate policy load "$1" name few mode 0444 >/dev/null &&
+	 setpriv --reuid 65534 --clear-groups --inh-caps=-all \
+		memgate policy show few' sh "$bpf/exclusive_kvm.bpf.o"
+for p in words all few; do
+	memgate policy unload $p >/dev/null
+done
 
 refused "load twice" 2 "a policy is loaded as $pins/owner already" \
 	memgate policy load "$bpf/owner.bpf.o"

@@ -17,8 +17,8 @@
 char _license[] SEC("license") = "GPL";
 
 struct two_vms_params {
-	__u32 max_vms;
-	__u64 cgroup;
+	__u32 max_vms MEMGATE_DOC("VMs at the same time; 0: two");
+	__u64 cgroup MEMGATE_DOC("inode number of the cgroup's directory");
 };
 MEMGATE_PARAMS(struct two_vms_params);
 
@@ -49,6 +49,9 @@ int MEMGATE_PROG(may_map, two_vms_may_map, struct memgate *gate)
 		return -EACCES;
 	return 0;
 }
+
+MEMGATE_RULE(MEMGATE_KVM, "max_vms VMs at the same time");
+MEMGATE_RULE(MEMGATE_MAP, "processes of the cgroup, or below it");
 
 MEMGATE_POLICY(two_vms_one_cgroup,
 	.decides = MEMGATE_CLASS(MEMGATE_KVM) | MEMGATE_CLASS(MEMGATE_MAP),

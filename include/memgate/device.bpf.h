@@ -165,6 +165,27 @@ memgate_device_pci(struct device *dev, struct memgate_pci *pci)
 }
 
 /**
+ * memgate_pci_addr() - an address, to compare it with a memgate_pci_addr_t
+ * @pci: as memgate_device_pci() found it
+ */
+static __always_inline memgate_pci_addr_t
+memgate_pci_addr(const struct memgate_pci *pci)
+{
+	return (__u64)pci->domain << 16 | pci->bus << 8 | pci->slot << 3 |
+	       pci->func;
+}
+
+/**
+ * memgate_pci_id() - vendor and device, to compare with a memgate_pci_id_t
+ * @pci: as memgate_device_pci() found it
+ */
+static __always_inline memgate_pci_id_t
+memgate_pci_id(const struct memgate_pci *pci)
+{
+	return (__u32)pci->vendor << 16 | pci->device;
+}
+
+/**
  * memgate_device_group() - the iommu_group of a device
  * @dev: the device, may be NULL
  *

@@ -170,18 +170,37 @@ MEMGATE_API uint64_t memgate_policy__decides(const struct memgate_policy *p);
 MEMGATE_API uint32_t
 memgate_policy__params_size(const struct memgate_policy *p);
 
+/** @brief a parameter that a policy declares; lives during the callback */
+struct memgate_field {
+	/** dotted for a nested one; [0..N] where an array of structs needs an
+	 * index
+	 */
+	const char *name;
+	/** in words: "u32", "bool", "char[8]", "enum colour" */
+	const char *type;
+	/** what the policy says of it (MEMGATE_DOC()), or NULL */
+	const char *doc;
+};
+
 /**
  * @brief call fn for each parameter that the policy declares
- * @param fn gets the name (dotted for a nested one; with [0..N] where an array
- * of structs needs an index) and the type in words;
- * non-zero ends the walk
+ * @param fn non-zero ends the walk
  * @return what fn returned last, or a negative errno: -EPERM if the types
  * may not be read
  */
-MEMGATE_API int memgate_policy__fields(struct memgate_policy *policy,
-				       int (*fn)(const char *name,
-						 const char *type, void *ctx),
-				       void *ctx);
+MEMGATE_API int
+memgate_policy__fields(struct memgate_policy *policy,
+		       int (*fn)(const struct memgate_field *field, void *ctx),
+		       void *ctx);
+
+/**
+ * @brief what the policy says of a class: whom it allows (MEMGATE_RULE())
+ * @param class_nr enum memgate_class
+ * @return a sentence without a full stop that lives while the policy does;
+ * NULL if it says nothing, or if its types may not be read (errno EPERM)
+ */
+MEMGATE_API const char *memgate_policy__rule(struct memgate_policy *policy,
+					     unsigned int class_nr);
 
 /* ---- parameters of one install ------------------------------------------ */
 

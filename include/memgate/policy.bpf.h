@@ -40,6 +40,35 @@
 #define PF_KTHREAD		0x00200000
 #endif
 
+/*
+ * Types of parameters that users give in words of their own.  To programs they
+ * are numbers; loaders know them by the name of the typedef, so do not give
+ * them another.  An array of them is given as a list.
+ */
+
+/* A set of classes, MEMGATE_CLASS(); given as map|file. */
+typedef __u64 memgate_classes_t;
+
+/*
+ * The address of a PCI device, domain << 16 | bus << 8 | slot << 3 | func;
+ * given as 0000:03:00.0.  memgate_pci_addr() is what to compare it with.
+ */
+typedef __u64 memgate_pci_addr_t;
+
+/*
+ * Vendor and device of a PCI device, vendor << 16 | device; given as
+ * 8086:1572.  memgate_pci_id() is what to compare it with.
+ */
+typedef __u32 memgate_pci_id_t;
+
+/**
+ * MEMGATE_FLAGS - after the name of a member: values of its enum are or-ed
+ *
+ * Such a parameter is given as A|B.  An enum of two or more values each of
+ * which is a single bit is taken for flags without this.
+ */
+#define MEMGATE_FLAGS	__attribute__((btf_decl_tag("memgate_flags")))
+
 /**
  * MEMGATE_PROG() - declare one program of a policy
  * @op: the member of struct memgate_ops that it implements: may_attach,
@@ -73,9 +102,9 @@
 
 /**
  * MEMGATE_PARAMS() - declare the type of the policy's parameters
- * @type: a struct, given as "struct NAME", of integers (1, 2, 4, 8 bytes),
- *	bool, enums, char arrays, structs, and arrays of these; at most
- *	MEMGATE_PARAMS_MAX bytes
+ * @type: a struct, given as "struct NAME", of integers (1, 2, 4, 8 bytes, or
+ *	bitfields), bool, enums, char arrays, structs, and arrays of these; at
+ *	most MEMGATE_PARAMS_MAX bytes
  *
  * Every install of the policy brings a value of this type, fixed for its
  * life.  Members that an install does not name are zero, so make zero the
@@ -89,6 +118,37 @@
 	_Static_assert(sizeof(type) <= MEMGATE_PARAMS_MAX,		\
 		       "parameters have more than 4096 bytes");		\
 	const type memgate_params SEC(".rodata.memgate") = {}
+
+/**
+ * MEMGATE_DOC() - say what a parameter is
+ * @text: one short line, a string
+ *
+ * Stands after the name of a member of the struct given to MEMGATE_PARAMS(),
+ * or of a struct within it:
+ *
+ *	struct my_params {
+ *		__u32 max_vms MEMGATE_DOC("VMs at a time");
+ *	};
+ *
+ * The BTF of the loaded policy keeps it; 'memgate policy show' prints it.
+ */
+#define MEMGATE_DOC(text)						\
+	__attribute__((btf_decl_tag("memgate_doc:" text)))
+
+/**
+ * MEMGATE_RULE() - say in one sentence what the policy answers for a class
+ * @class: an enumerator of enum memgate_class that the policy decides
+ * @text: whom it allows, a string, such as "one VM at a time"
+ *
+ * Stands at file level, once for each class.  The constant that this defines
+ * carries the sentence into the BTF of the loaded policy, where those who
+ * explain a refusal find it; as an array it has one element more than the
+ * number of the class, which is not in its name.
+ */
+#define MEMGATE_RULE(class, text)					\
+	const char memgate_rule_##class[(class) + 1]			\
+	__attribute__((btf_decl_tag("memgate_rule:" text)))		\
+	SEC(".rodata.memgate") = {}
 
 /**
  * MEMGATE_GET_PARAMS() - the parameters of the install that asks

@@ -132,19 +132,60 @@ int cmd_policy_list(struct words *w)
 	return EXIT_OK;
 }
 
-static int show_field(const char *name, const char *type, void *ctx)
+static int show_field(const struct memgate_field *field, void *ctx)
 {
 	struct json_object *list = ctx, *obj;
 
 	if (!list) {
-		printf("\t\t%-20s %s\n", name, type);
+		printf("\t\t%-20s %s\n", field->name, field->type);
+		if (field->doc)
+			printf("\t\t    %s\n", field->doc);
 		return 0;
 	}
 	obj = json_object_new_object();
-	add_str(obj, "name", name);
-	add_str(obj, "type", type);
+	add_str(obj, "name", field->name);
+	add_str(obj, "type", field->type);
+	if (field->doc)
+		add_str(obj, "doc", field->doc);
 	json_object_array_add(list, obj);
 	return 0;
+}
+
+/* Whom the policy allows, in its own words: a line for each class. */
+static void print_rules(struct memgate_policy *p)
+{
+	uint64_t decides = memgate_policy__decides(p);
+	const char *rule, *title = "\tallows\n";
+	unsigned int class;
+	char buf[16];
+
+	for (class = 0; class < 64; class++) {
+		rule = decides >> class & 1 ? memgate_policy__rule(p, class) :
+					      NULL;
+		if (!rule)
+			continue;
+		printf("%s\t\t%-20s %s\n", title,
+		       class_text(class, buf, sizeof(buf)), rule);
+		title = "";
+	}
+}
+
+static struct json_object *rules_json(struct memgate_policy *p)
+{
+	struct json_object *obj = json_object_new_object();
+	uint64_t decides = memgate_policy__decides(p);
+	unsigned int class;
+	const char *rule;
+	char buf[16];
+
+	for (class = 0; class < 64; class++) {
+		rule = decides >> class & 1 ? memgate_policy__rule(p, class) :
+					      NULL;
+		if (rule)
+			add_str(obj, class_text(class, buf, sizeof(buf)),
+				rule);
+	}
+	return obj;
 }
 
 static int show_policy(struct memgate_policy *p)
@@ -154,6 +195,7 @@ static int show_policy(struct memgate_policy *p)
 
 	if (json_output) {
 		obj = policy_json(p);
+		json_object_object_add(obj, "allows", rules_json(p));
 		list = json_object_new_array();
 		json_object_object_add(obj, "params", list);
 	} else {
@@ -161,7 +203,9 @@ static int show_policy(struct memgate_policy *p)
 		       memgate_policy__name(p), memgate_policy__title(p),
 		       memgate_policy__map_id(p), memgate_policy__link_id(p));
 		print_classes(memgate_policy__decides(p));
-		printf("\n\tparams\t%u bytes\n",
+		putchar('\n');
+		print_rules(p);
+		printf("\tparams\t%u bytes\n",
 		       memgate_policy__params_size(p));
 	}
 	err = memgate_policy__fields(p, show_field, list);

@@ -17,6 +17,8 @@
 struct bpf_object;
 struct btf;
 
+#define MG_MAX_CLASSES	64		/* bits of memgate_ops.decides */
+
 struct memgate_policy {
 	char name[64];
 	char title[MEMGATE_NAME_LEN];
@@ -29,6 +31,7 @@ struct memgate_policy {
 	struct bpf_object *obj;		/* only if we loaded it */
 	struct btf *types;		/* read when first needed */
 	char types_pin[128];		/* empty: there is none */
+	char *rules[MG_MAX_CLASSES];	/* read when first asked for */
 };
 
 struct memgate_params {
@@ -97,7 +100,14 @@ int mg_params_type(const struct btf *btf, uint32_t *type_id);
 int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
 		   const char *key, const char *value);
 int mg_params_fields(const struct btf *btf, uint32_t type_id,
-		     int (*fn)(const char *, const char *, void *), void *ctx);
+		     int (*fn)(const struct memgate_field *, void *),
+		     void *ctx);
+
+/* docs.c */
+const char *mg_doc_of_member(const struct btf *btf, uint32_t struct_id,
+			     int member);
+bool mg_is_tagged_flags(const struct btf *btf, uint32_t struct_id, int member);
+const char *mg_rule_of(const struct btf *btf, unsigned int class_nr);
 
 /* number.c */
 struct mg_number {

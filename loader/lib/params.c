@@ -129,13 +129,14 @@ static const struct btf_type *into_array(const struct btf *btf,
 }
 
 static int walk_fields(const struct btf *btf, uint32_t id, const char *prefix,
-		       int depth,
-		       int (*fn)(const char *, const char *, void *), void *ctx)
+		       int depth, int (*fn)(const struct memgate_field *,
+					    void *), void *ctx)
 {
 	const struct btf_type *t = resolve(btf, &id);
 	const struct btf_member *m = btf_members(t);
 	const struct btf_type *mt;
 	char name[256], type[96];
+	struct memgate_field field = { .name = name, .type = type };
 	uint32_t mid;
 	int i, err;
 
@@ -150,7 +151,8 @@ static int walk_fields(const struct btf *btf, uint32_t id, const char *prefix,
 			err = walk_fields(btf, mid, name, depth + 1, fn, ctx);
 		} else {
 			type_name(btf, mid, type, sizeof(type));
-			err = *name ? fn(name, type, ctx) : 0;
+			field.doc = mg_doc_of_member(btf, id, i);
+			err = *name ? fn(&field, ctx) : 0;
 		}
 		if (err)
 			return err;
@@ -159,16 +161,18 @@ static int walk_fields(const struct btf *btf, uint32_t id, const char *prefix,
 }
 
 int mg_params_fields(const struct btf *btf, uint32_t type_id,
-		     int (*fn)(const char *, const char *, void *), void *ctx)
+		     int (*fn)(const struct memgate_field *, void *),
+		     void *ctx)
 {
 	return walk_fields(btf, type_id, "", 0, fn, ctx);
 }
 
-static int append_field(const char *name, const char *type, void *ctx)
+static int append_field(const struct memgate_field *field, void *ctx)
 {
 	bool *first = ctx;
 
-	mg_error_append("%s%s (%s)", *first ? " " : ", ", name, type);
+	mg_error_append("%s%s (%s)", *first ? " " : ", ", field->name,
+			field->type);
 	*first = false;
 	return 0;
 }
@@ -507,7 +511,7 @@ void memgate_params__free(struct memgate_params *params)
 }
 
 int memgate_policy__fields(struct memgate_policy *policy,
-			   int (*fn)(const char *, const char *, void *),
+			   int (*fn)(const struct memgate_field *, void *),
 			   void *ctx)
 {
 	uint32_t type_id;

@@ -125,11 +125,9 @@ static int pin_rest(struct memgate_policy *p, const struct pins *pins,
 	mode = 0400 | (mode & 0444);
 	if (chmod(at, mode))
 		return pin_failed(at, -errno);
-	if (!p->params_size)
-		return 0;
 	at = pins->types;
 	if (mg_types_of_map(p))
-		return 0;	/* compiled without -g: no names to keep */
+		return 0;	/* compiled without -g: no words to keep */
 	if (mg_types_pin(p, at) || chmod(at, mode))
 		return pin_failed(at, -errno);
 	return 0;

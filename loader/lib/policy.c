@@ -23,8 +23,12 @@ static struct memgate_policy *new_policy(void)
 
 void memgate_policy__free(struct memgate_policy *p)
 {
+	int i;
+
 	if (!p)
 		return;
+	for (i = 0; i < MG_MAX_CLASSES; i++)
+		free(p->rules[i]);
 	mg_close(&p->link_fd);
 	mg_close(&p->map_fd);
 	btf__free(p->types);

@@ -8,6 +8,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
 #include "internal.h"
@@ -34,6 +35,16 @@ static struct btf *read_pin(const char *path)
 	return btf;
 }
 
+/* Who loads with CAP_BPF alone may not read back what it loaded. */
+static struct btf *copy_of(const struct btf *btf)
+{
+	const void *raw;
+	uint32_t size;
+
+	raw = btf ? btf__raw_data(btf, &size) : NULL;
+	return raw ? btf__new(raw, size) : NULL;
+}
+
 /* Make policy->types valid. */
 int mg_types_of_map(struct memgate_policy *p)
 {
@@ -43,7 +54,10 @@ int mg_types_of_map(struct memgate_policy *p)
 	if (p->types)
 		return 0;
 	memset(&info, 0, sizeof(info));
-	if (!bpf_map_get_info_by_fd(p->map_fd, &info, &len) && info.btf_id)
+	if (p->obj)
+		p->types = copy_of(bpf_object__btf(p->obj));
+	if (!p->types &&
+	    !bpf_map_get_info_by_fd(p->map_fd, &info, &len) && info.btf_id)
 		p->types = btf__load_from_kernel_by_id(info.btf_id);
 	if (!p->types && *p->types_pin)
 		p->types = read_pin(p->types_pin);

@@ -225,7 +225,7 @@ static void unsettable(void)
 	EXPECT_NUM(set("bytes", "1"), -EINVAL);
 }
 
-static int count(const char *name, const char *type, void *ctx)
+static int count(const struct memgate_field *field, void *ctx)
 {
 	int *n = ctx;
 
