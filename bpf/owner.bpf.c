@@ -30,8 +30,8 @@
  *		stat shows other numbers
  * and what it may:
  *   read_only	read, but neither write nor execute
- *   classes	of the classes above only these: 1 << enum memgate_class, such
- *		as 0x3 for MAP and FILE (default 0: all)
+ *   classes	of the classes above only these, such as map|file (default 0:
+ *		all)
  *
  * One of tgid, by_uid, by_gid and cgroup names the party; exe_ino beside it
  * narrows it, and alone names everybody who runs that program.  That is no

@@ -6,6 +6,21 @@
  * a negative errno; functions that return a pointer answer NULL and set
  * errno.  What went wrong in words is kept for each thread: see
  * memgate_error_text().  The library prints nothing.
+ *
+ * What may change without a new soname, and what a program must be ready for:
+ * - Functions are added, never removed or given other arguments.  Each is
+ *   listed in libmemgate.map under the version that brought it.
+ * - Objects without a definition here (struct memgate_policy) are the
+ *   library's.  So are all structs that it hands out (struct *_info, struct
+ *   memgate_field): members are appended, so take no sizeof() of them, make
+ *   none, and step from one to the next only where an array is handed out
+ *   with its number: of those no member is ever appended.
+ * - Structs that a program fills (struct *_opts) begin with sz, to be set to
+ *   their sizeof(): members are appended, zero means as before, and a library
+ *   that does not know a member refuses it unless it is zero (E2BIG).
+ * - Enums gain values.  Take a value that you do not know for what it is:
+ *   unknown.  Numbers of classes are the kernel's and are never given anew.
+ * - Error texts and hints are for people.  Kinds and errnos are for programs.
  */
 #ifndef _MEMGATE_MEMGATE_H
 #define _MEMGATE_MEMGATE_H
@@ -67,6 +82,9 @@ MEMGATE_API enum memgate_error_kind memgate_error_kind(void);
  */
 MEMGATE_API void memgate_set_log(void (*fn)(const char *msg));
 
+/** @brief the version of the library, "0.1.0" */
+MEMGATE_API const char *memgate_version(void);
+
 /* ---- the kernel --------------------------------------------------------- */
 
 /**
@@ -108,6 +126,14 @@ MEMGATE_API const char *memgate_pin_dir(void);
  * nowhere; it is what `bpftool struct_ops register` makes.
  */
 MEMGATE_API struct memgate_policy *memgate_policy__load(const char *path);
+
+/**
+ * @brief the same from memory, for programs that bring their policy along
+ * @param data the object file's content
+ * @param name what errors call it
+ */
+MEMGATE_API struct memgate_policy *
+memgate_policy__load_mem(const void *data, size_t size, const char *name);
 
 /**
  * @brief pin a policy that memgate_policy__load() returned
@@ -176,8 +202,10 @@ struct memgate_field {
 	 * index
 	 */
 	const char *name;
-	/** in words: "u32", "bool", "char[8]", "enum colour" */
+	/** in words: "u32", "bool", "char[8]", "enum colour", "classes" */
 	const char *type;
+	/** of an enum "RED, BLUE", of flags "READ|WRITE"; else NULL */
+	const char *values;
 	/** what the policy says of it (MEMGATE_DOC()), or NULL */
 	const char *doc;
 };
@@ -215,21 +243,74 @@ memgate_params__new(struct memgate_policy *policy);
 /**
  * @brief set one parameter
  * @param key the field's name; a.b and a[1] reach into structs and arrays
- * @param value a number (decimal, 0x, negative, suffix K M G T), true or
- * false, the name of an enumerator, text for an array of char, or for an
- * array of texts one or more with commas between them, which are appended to
- * what it has
+ * @param value by the field's type:
+ * - an integer or a bitfield: a number (decimal, 0x, negative, suffix K M G T)
+ * - bool: true or false, yes or no, on or off, 1 or 0
+ * - an enum: the name of an enumerator, or without the prefix ending in _ that
+ *   all have in common, in any case; or a number
+ * - flags (an enum whose values are single bits): such names, or numbers, with
+ *   | between them
+ * - an array of char: text
+ * - memgate_classes_t: names of classes as memgate_class_name() gives them,
+ *   with | between them, or a number
+ * - memgate_pci_addr_t: 0000:03:00.0; the domain 0000 may be left out
+ * - memgate_pci_id_t: 8086:1572
+ * - an array of any of these: one or more with commas between them, which are
+ *   put after the last element that was set before
  * @return -ENOENT no such field, -EINVAL not a value of its type, -ERANGE
- * does not fit
+ * does not fit; on an error nothing is set
  */
 MEMGATE_API int memgate_params__set(struct memgate_params *params,
 				    const char *key, const char *value);
+
+/**
+ * @brief a parameter as text, as memgate_params__set() takes it
+ * @param buf gets the text, cut if it has no room
+ * @return length of the whole text, as snprintf(3); or a negative errno:
+ * -ENOENT no such field, -EINVAL it is a struct or cannot be set
+ */
+MEMGATE_API int memgate_params__get(struct memgate_params *params,
+				    const char *key, char *buf, size_t size);
+
+/**
+ * @brief set all parameters at once, from the struct that the policy declares
+ * @return -EMSGSIZE if size is not memgate_policy__params_size()
+ */
+MEMGATE_API int memgate_params__set_data(struct memgate_params *params,
+					 const void *data, size_t size);
 
 /** @brief the bytes that the kernel will get */
 MEMGATE_API const void *memgate_params__data(const struct memgate_params *p,
 					     size_t *size);
 
 MEMGATE_API void memgate_params__free(struct memgate_params *params);
+
+/* ---- memory --------------------------------------------------------------- */
+
+/** @brief what memory memgate_memfd__create() makes */
+struct memgate_memfd_opts {
+	/** sizeof(struct memgate_memfd_opts) */
+	size_t sz;
+	/** as /proc shows it; NULL for "memgate" */
+	const char *name;
+	/** bytes, a multiple of the page size */
+	uint64_t size;
+	/** size of its huge pages, 2M or 1G in bytes; 0 for ordinary ones */
+	uint64_t hugetlb;
+	/** nobody shrinks or grows it (F_SEAL_SHRINK, F_SEAL_GROW) */
+	bool seal_size;
+};
+
+/**
+ * @brief make a memfd that can be gated, of its final size
+ * @return its file descriptor (close-on-exec); -EINVAL a wrong option,
+ * -E2BIG an option that this library does not know, -EOPNOTSUPP no huge pages
+ * of that size, -ENOMEM too few of them are free
+ *
+ * It is not sealed: memgate_gate__seal() or an install does that.  What is put
+ * in by a mapping or by write(2) is best put in before.
+ */
+MEMGATE_API int memgate_memfd__create(const struct memgate_memfd_opts *opts);
 
 /* ---- gates -------------------------------------------------------------- */
 

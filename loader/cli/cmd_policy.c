@@ -138,6 +138,8 @@ static int show_field(const struct memgate_field *field, void *ctx)
 
 	if (!list) {
 		printf("\t\t%-20s %s\n", field->name, field->type);
+		if (field->values)
+			printf("\t\t    %s\n", field->values);
 		if (field->doc)
 			printf("\t\t    %s\n", field->doc);
 		return 0;
@@ -145,6 +147,8 @@ static int show_field(const struct memgate_field *field, void *ctx)
 	obj = json_object_new_object();
 	add_str(obj, "name", field->name);
 	add_str(obj, "type", field->type);
+	if (field->values)
+		add_str(obj, "values", field->values);
 	if (field->doc)
 		add_str(obj, "doc", field->doc);
 	json_object_array_add(list, obj);

@@ -8,10 +8,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/memfd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +20,7 @@
 struct run {
 	const char *name;
 	uint64_t size;
-	unsigned int huge;	/* MFD_HUGE_* */
+	uint64_t hugetlb;	/* size of huge pages, or 0 */
 	uint64_t page;
 	int fd;			/* the number wanted, or -1 */
 	bool no_default;
@@ -46,13 +44,10 @@ static int parse_hugetlb(const char *s, struct run *r)
 {
 	if (!s || parse_size(s, &r->page))
 		return report_usage("'hugetlb' needs a page size: 2M or 1G");
-	if (r->page == 2 << 20)
-		r->huge = MFD_HUGETLB | MFD_HUGE_2MB;
-	else if (r->page == 1 << 30)
-		r->huge = MFD_HUGETLB | MFD_HUGE_1GB;
-	else
+	if (r->page != 2 << 20 && r->page != 1 << 30)
 		return report_usage("'hugetlb %s': page sizes are 2M and 1G",
 				    s);
+	r->hugetlb = r->page;
 	return 0;
 }
 
@@ -162,25 +157,15 @@ static int move_fd(int fd, int wanted)
 
 static int make_memory(const struct run *r)
 {
-	int fd;
+	struct memgate_memfd_opts opts = {
+		.sz = sizeof(opts), .name = r->name, .size = r->size,
+		.hugetlb = r->hugetlb, .seal_size = true,
+	};
+	int fd = memgate_memfd__create(&opts);
 
-	fd = memfd_create(r->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | r->huge);
 	if (fd < 0) {
-		report_errno(EXIT_REFUSED, errno, NULL, "memfd_create %s",
-			     r->name);
-		return -1;
-	}
-	/* The size first: changing it later is an access like any other. */
-	if (ftruncate(fd, r->size)) {
-		report_errno(EXIT_REFUSED, errno, NULL,
-			     "cannot make it %llu bytes long",
-			     (unsigned long long)r->size);
-		close(fd);
-		return -1;
-	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
-		report_errno(EXIT_REFUSED, errno, NULL, "cannot seal its size");
-		close(fd);
+		errno = -fd;
+		report();
 		return -1;
 	}
 	return move_fd(fd, r->fd);

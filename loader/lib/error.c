@@ -33,6 +33,22 @@ void mg_error_append(const char *fmt, ...)
 	va_end(args);
 }
 
+/* Say what the words that are there are about. */
+void mg_error_prepend(const char *fmt, ...)
+{
+	char text[sizeof(last.text)];
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		return;
+	snprintf(text + len, sizeof(text) - len, "%s", last.text);
+	memcpy(last.text, text, sizeof(text));
+}
+
 const char *memgate_error_text(void)
 {
 	return last.text;

@@ -39,7 +39,7 @@ struct memgate_params {
 	const struct btf *types;	/* the policy's, NULL if none needed */
 	uint32_t type_id;		/* 0: the policy declares no struct */
 	size_t size;
-	unsigned char data[];
+	unsigned char data[];		/* then as much: struct mg_bytes */
 };
 
 static inline void mg_close(int *fd)
@@ -67,6 +67,7 @@ int mg_fail(enum memgate_error_kind kind, int err, const char *hint,
 /* The same for functions that return pointers: sets errno, returns NULL. */
 #define mg_fail_ptr(...)	(errno = -mg_fail(__VA_ARGS__), NULL)
 void mg_error_append(const char *fmt, ...) __printf(1, 2);
+void mg_error_prepend(const char *fmt, ...) __printf(1, 2);
 const char *mg_errno_name(int err);
 
 /* log.c */
@@ -95,10 +96,10 @@ int mg_ops_missing(const struct btf *btf, uint32_t type_id, const void *data,
 		   uint64_t decides);
 int mg_ops_read_map(struct memgate_policy *p);
 
-/* params.c */
+/* field.c */
 int mg_params_type(const struct btf *btf, uint32_t *type_id);
-int mg_params_fill(const struct btf *btf, uint32_t type_id, void *data,
-		   const char *key, const char *value);
+int mg_params_check(const struct btf *btf, const char *policy, size_t size,
+		    uint32_t *type_id);
 int mg_params_fields(const struct btf *btf, uint32_t type_id,
 		     int (*fn)(const struct memgate_field *, void *),
 		     void *ctx);

@@ -147,25 +147,6 @@ static int check_ops(struct memgate_policy *p, const struct bpf_map *map,
 	return 0;
 }
 
-/* params_size and the declared struct must agree, or no name is right. */
-static int check_params(struct memgate_policy *p, const char *path)
-{
-	const struct btf *btf = bpf_object__btf(p->obj);
-	uint32_t type_id;
-	long long size;
-
-	if (mg_params_type(btf, &type_id))
-		return 0;
-	size = btf__resolve_size(btf, type_id);
-	if (size == p->params_size)
-		return 0;
-	return mg_fail(MEMGATE_ERR_INPUT, EINVAL,
-		       "set .params_size = sizeof(the struct given to "
-		       "MEMGATE_PARAMS())",
-		       "%s: params_size is %u, but its parameters are %lld "
-		       "bytes", path, p->params_size, size);
-}
-
 static int check_caps(void)
 {
 	const char *lacks = NULL;
@@ -258,33 +239,39 @@ static int load(struct memgate_policy *p, struct bpf_map *map,
 	return 0;
 }
 
-struct memgate_policy *memgate_policy__load(const char *path)
+/* libbpf has errnos of its own from 4000 on. */
+static int open_failed(const char *path, int err)
 {
-	struct memgate_policy *p = NULL;
-	struct bpf_map *map;
+	return mg_fail(MEMGATE_ERR_INPUT, err < 4000 ? err : EINVAL,
+		       "memgate -d shows what libbpf says",
+		       "%s is no BPF object file that libbpf can read", path);
+}
+
+/* @data: NULL if it is a file.  -errno in words. */
+static int open_object(struct memgate_policy *p, const char *path,
+		       const void *data, size_t size)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = path);
 	int err;
 
-	err = check_elf(path);
-	if (err)
-		goto fail;
-	p = new_policy();
-	if (!p)
-		return NULL;
 	mg_log_begin();
-	p->obj = bpf_object__open_file(path, NULL);
-	/* libbpf has errnos of its own from 4000 on. */
-	err = p->obj ? 0 : errno < 4000 ? -errno : -EINVAL;
+	p->obj = data ? bpf_object__open_mem(data, size, &opts) :
+			bpf_object__open_file(path, NULL);
+	err = p->obj ? 0 : errno;
 	free(mg_log_end());
-	if (err) {
-		mg_fail(MEMGATE_ERR_INPUT, -err,
-			"memgate -d shows what libbpf says",
-			"%s is no BPF object file that libbpf can read", path);
-		goto fail;
-	}
-	map = find_ops(p->obj, path);
+	return err ? open_failed(path, err) : 0;
+}
+
+static int load_object(struct memgate_policy *p, const char *path)
+{
+	struct bpf_map *map = find_ops(p->obj, path);
+	uint32_t type_id;
+	int err;
+
 	err = map ? check_ops(p, map, path) : -errno;
 	if (!err)
-		err = check_params(p, path);
+		err = mg_params_check(bpf_object__btf(p->obj), path,
+				      p->params_size, &type_id);
 	if (!err)
 		err = memgate_probe();
 	if (!err)
@@ -293,12 +280,41 @@ struct memgate_policy *memgate_policy__load(const char *path)
 		err = memgate_probe_btf();
 	if (!err)
 		err = load(p, map, path);
+	return err;
+}
+
+static struct memgate_policy *load_policy(const char *path, const void *data,
+					  size_t size)
+{
+	struct memgate_policy *p = new_policy();
+	int err;
+
+	if (!p)
+		return NULL;
+	err = open_object(p, path, data, size);
+	if (!err)
+		err = load_object(p, path);
 	if (!err)
 		return p;
-fail:
 	memgate_policy__free(p);
 	errno = -err;
 	return NULL;
+}
+
+struct memgate_policy *memgate_policy__load_mem(const void *data, size_t size,
+						const char *name)
+{
+	if (!data || !size)
+		return mg_fail_ptr(MEMGATE_ERR_INPUT, EINVAL, NULL,
+				   "%s: the policy is empty", name);
+	return load_policy(name, data, size);
+}
+
+struct memgate_policy *memgate_policy__load(const char *path)
+{
+	int err = check_elf(path);
+
+	return err ? (errno = -err, NULL) : load_policy(path, NULL, 0);
 }
 
 struct memgate_policy *memgate_policy__from_map_fd(int map_fd)

@@ -45,6 +45,11 @@ int memgate_probe_btf(void)
 	return 0;
 }
 
+const char *memgate_version(void)
+{
+	return MEMGATE_VERSION;
+}
+
 const char *memgate_class_name(unsigned int class_nr)
 {
 	static const char * const names[] = {

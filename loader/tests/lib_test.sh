@@ -40,26 +40,56 @@ covers() # WORDS FILE
 
 echo "TAP version 13"
 
-sed -n -e '/^ \*/d' -e 's/.*\b\(memgate_[a-z_]*\)(.*/\1/p' "$header" |
-	sort -u > "$tmp/declared"
+# Declarations may span lines; comments speak of functions too.
+cc -E -P -DMEMGATE_API=@ -I"$include" -I"$include/uapi" "$header" |
+	tr '\n' ' ' | tr ';' '\n' |
+	sed -n 's/.*@ [^(]*\b\(memgate_[a-z_]*\)(.*/\1/p' | sort > "$tmp/declared"
+sed -n 's/^\t\t\([^*]*\);$/\1/p' "$loader/libmemgate.map" > "$tmp/listed"
 nm -D --defined-only "$out/libmemgate.so" | awk '$2 != "A" { print $3 }' |
-	sed 's/@.*//' | sort -u > "$tmp/exported"
-covers "$tmp/declared" "$tmp/exported"
-result $? "every function of the header is exported"
+	sort > "$tmp/exported"
 
-grep -v '^memgate_' "$tmp/exported" > "$tmp/log"
-[ $? = 1 ]
-result $? "nothing else is exported, libbpf neither"
+[ -s "$tmp/declared" ] && sort -c "$tmp/listed" 2> "$tmp/log" &&
+	diff "$tmp/declared" "$tmp/listed" > "$tmp/log"
+result $? "the map lists the header's functions, in order, and no other"
+sed 's/$/@@LIBMEMGATE_0.1/' "$tmp/listed" |
+	diff - "$tmp/exported" > "$tmp/log"
+result $? "the library exports these and nothing else, libbpf neither"
+nm -g --defined-only "$out/static/libmemgate.a" | awk 'NF == 3 { print $3 }' |
+	sort | diff "$tmp/listed" - > "$tmp/log"
+result $? "so does the static one"
 
-sed 's/^memgate_[a-z_]*__/__/' "$tmp/declared" > "$tmp/short"
-sed 's/\*\*//g' "$loader/man/libmemgate.3.rst" > "$tmp/man3"
-covers "$tmp/short" "$tmp/man3"
-result $? "every function stands in libmemgate(3)"
+sed 's/.*/**&**/' "$tmp/declared" > "$tmp/entries"
+covers "$tmp/entries" "$loader/man/libmemgate.3.rst"
+result $? "every function has its entry in libmemgate(3)"
+
+sed -n '/^#include/,$p' "$loader/examples/vmm.c" | expand > "$tmp/example"
+sed -n '/^EXAMPLE/,/^SEE ALSO/p' "$loader/man/libmemgate.3.rst" |
+	sed -n '/^  #include/,$p' | sed -e '$d' -e 's/^  //' |
+	sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' > "$tmp/shown"
+diff "$tmp/example" "$tmp/shown" > "$tmp/log"
+result $? "libmemgate(3) shows examples/vmm.c as it is"
+calls=$(grep -o 'memgate_[a-z]*__[a-z_]*(' "$loader/examples/vmm.c" | wc -l)
+echo "$calls calls" > "$tmp/log"
+[ "$calls" -le 10 ]
+result $? "which takes ten calls at most"
+
+# compiles NAME COMPILER FLAGS...: the header alone, nothing before it
+compiles()
+{
+	local name=$1
+	shift
+	"$@" -Wall -Wextra -pedantic -Werror -I"$include" \
+		-I"$include/uapi" -c -o /dev/null "$tmp/a.c" > "$tmp/log" 2>&1
+	result $? "the header compiles alone as $name"
+}
 
 echo '#include <memgate/memgate.h>' > "$tmp/a.c"
-cc -std=c11 -Wall -Wextra -pedantic -Werror -I"$include" -I"$include/uapi" \
-	-c -o /dev/null "$tmp/a.c" > "$tmp/log" 2>&1
-result $? "the header compiles alone"
+compiles C11 cc -std=c11
+compiles C++ c++ -std=c++11 -x c++
+
+grep -q "^memgate $(sed -n 's/^VERSION\t:= //p' "$loader/Makefile")$" \
+	<("$out/memgate" -V)
+result $? "one version"
 
 "$out/memgate" help | sed -n 's/^  memgate \([a-z]* [a-z]*\).*/\1/p' |
 	tr ' ' '\n' | sort -u > "$tmp/words"

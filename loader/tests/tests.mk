@@ -14,13 +14,23 @@ T_OBJ	:= $(T_SRC:%.c=$(T)/%.o)
 
 # Policies that are wrong in one way each are the kernel tests' own.
 POLICIES := $(TOP)/selftests/policy_progs
-T_BPF	:= $(TPROGS)/params.bpf.o $(patsubst %,$(TPROGS)/%.bpf.o,\
+T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(patsubst %,$(TPROGS)/%.bpf.o,\
 	   bad_no_policy bad_two_policies bad_name_empty bad_decides_nothing \
 	   bad_no_may_map bad_no_may_attach bad_params_size params_short \
 	   params_types bad_sleepable bad_class bad_params_beyond)
 
 # For selftests/cli_test.sh, which runs in the VM.
-vm-tests: $(T)/cli_helper $(T_BPF)
+vm-tests: $(T)/cli_helper $(T_BPF) $(T)/vmm
+
+# The example as a user builds it, against what 'make install' leaves.
+$(T)/vmm: examples/vmm.c tests/vmm.sh $(OUT)/$(SONAME) \
+		$(OUT)/static/libmemgate.a $(OUT)/memgate $(MANS) \
+		$(TOP)/include/memgate/memgate.h libmemgate.pc.in
+	$(call msg,INSTALL,$(T)/root)
+	$(Q)rm -rf $(T)/root
+	$(Q)$(MAKE) -s --no-print-directory -o all install O=$(O) prefix=/opt DESTDIR=$(T)/root
+	$(call msg,CC,$@)
+	$(Q)CC="$(CC)" tests/vmm.sh $< $(T)/root/opt $@
 
 $(T)/cli_helper: tests/cli_helper.c Makefile tests/tests.mk
 	$(call msg,CC,$@)
@@ -43,7 +53,8 @@ $(T)/%.o: %.c $(LIBBPF) Makefile tests/tests.mk
 
 $(T)/lib/iterate.o: $(OUT)/lib/gates.bpf.o
 
-$(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF)
+$(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF) \
+		$(wildcard $(TOP)/include/memgate/*.bpf.h)
 	$(call msg,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CC) -c -o $@ $<
