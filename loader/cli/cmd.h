@@ -24,23 +24,77 @@ enum {
 };
 
 extern bool json_output;
+extern bool json_pretty;
 
 /* words.c: the rest of the command line */
 struct words {
 	int nr;
 	char **word;
+	/* of the command: its keywords are in lower case here */
+	char grammar[512];
 };
 
 const char *next_word(struct words *w);
 bool take_word(struct words *w, const char *word);
 int no_more_words(const struct words *w);
+int wrong_word(const struct words *w, const char *fmt, ...) __printf(2, 3);
+
+/* words.c: what may be meant by a word that is shortened or misspelt */
+struct guess {
+	const char *word;
+	bool exact;
+	int nr_starts;		/* words that begin so ... */
+	char starts[256];	/* ... with commas between them */
+	const char *found;	/* the last of them */
+	size_t len;
+	int distance;
+	char near[32];
+};
+
+void guess_begin(struct guess *g, const char *word);
+void guess_word(struct guess *g, const char *s, size_t len);
+const char *guess_found(const struct guess *g);
+
+/* grammar.c: the table of commands, which is in main.c */
+struct command {
+	const char *object;
+	const char *action;		/* NULL: the object is the command */
+	int (*run)(struct words *w);
+	const char *usage;
+	const char *summary;
+};
+
+struct term {
+	const char *name;
+	const char *grammar;
+};
+
+struct syntax {
+	const struct command *commands;
+	size_t nr;
+	const struct term *terms;
+	size_t nr_terms;
+};
+
+int print_help(const struct syntax *s, const char *object, const char *action);
+int run_command(const struct syntax *s, struct words *w);
 
 /* output.c */
+enum paint {
+	PAINT_END,
+	PAINT_HEAD,
+	PAINT_GOOD,
+	PAINT_BAD,
+};
+
+const char *paint(enum paint p);
+void usage_hint(const char *fmt, ...) __printf(1, 2);
 void error_context(const char *fmt, ...) __printf(1, 2);
 int report(void);
 int report_usage(const char *fmt, ...) __printf(1, 2);
 int report_errno(int code, int err, const char *hint, const char *fmt, ...)
 	__printf(4, 5);
+int finish_output(int code);
 void print_json(struct json_object *obj);
 void add_str(struct json_object *obj, const char *key, const char *value);
 void add_u64(struct json_object *obj, const char *key, uint64_t value);

@@ -134,8 +134,8 @@ int cmd_gate_attach(struct words *w)
 	if (err)
 		return err;
 	if (!take_word(w, "policy"))
-		return report_usage("'gate attach GATE' is followed by "
-				    "'policy POLICY'");
+		return wrong_word(w, "'gate attach GATE' is followed by "
+				  "'policy POLICY'");
 	err = parse_use(w, &use);
 	if (err)
 		return err;
@@ -187,57 +187,84 @@ static int find_link(int fd, const char *name)
 	return fd < 0 ? (errno = -fd, -report()) : fd;
 }
 
-/* The link to be updated, or minus the exit code. */
-static int parse_link(struct words *w)
+/* Which link is to be updated: by its pin, its id, or gate and name. */
+struct place {
+	const char *pin;
+	int id;
+	int fd;
+	const char *replace;
+};
+
+static int parse_place(struct words *w, struct place *p)
 {
-	const char *word;
-	int fd, err;
+	int err;
 
 	if (take_word(w, "pinned") || take_word(w, "pin")) {
-		word = next_word(w);
-		if (!word)
-			return -report_usage("'pinned' needs a path");
-		fd = memgate_link__open(word);
-		return fd < 0 ? (errno = -fd, -report()) : fd;
+		p->pin = next_word(w);
+		return p->pin ? 0 : report_usage("'pinned' needs a path");
 	}
 	if (take_word(w, "link")) {
-		if (parse_int(next_word(w), &fd))
-			return -report_usage("'link' needs the id of a link");
-		fd = memgate_link__open_id(fd);
-		return fd < 0 ? (errno = -fd, -report()) : fd;
+		if (parse_int(next_word(w), &p->id) || !p->id)
+			return report_usage("'link' needs the id of a link");
+		return 0;
 	}
-	err = parse_target(w, &fd);
+	err = parse_target(w, &p->fd);
 	if (err)
-		return -err;
-	word = take_word(w, "replace") ? next_word(w) : NULL;
-	if (!word)
-		return -report_usage("'gate update GATE' is followed by "
-				     "'replace NAME'");
-	return find_link(fd, word);
+		return err;
+	if (!take_word(w, "replace"))
+		return wrong_word(w, "'gate update GATE' is followed by "
+				  "'replace NAME'");
+	p->replace = next_word(w);
+	return p->replace ? 0 :
+	       report_usage("'replace' needs the name of a policy");
+}
+
+/* The link's descriptor, or minus the exit code. */
+static int open_place(const struct place *p)
+{
+	int fd;
+
+	if (p->replace)
+		return find_link(p->fd, p->replace);
+	fd = p->pin ? memgate_link__open(p->pin) :
+		      memgate_link__open_id(p->id);
+	return fd < 0 ? (errno = -fd, -report()) : fd;
+}
+
+static int parse_update(struct words *w, struct place *place, struct use *use)
+{
+	int err;
+
+	err = parse_place(w, place);
+	if (err)
+		return err;
+	if (!take_word(w, "policy"))
+		return wrong_word(w, "say what to put there: 'policy POLICY'");
+	err = parse_use(w, use);
+	if (err)
+		return err;
+	if (use->nr_params)
+		return report_usage("an update keeps the parameters of the "
+				    "install");
+	return w->nr ? no_more_words(w) : 0;
 }
 
 int cmd_gate_update(struct words *w)
 {
+	struct place place = { 0 };
 	struct memgate_policy *policy;
 	int link_fd, err;
 	struct use use;
 
+	err = parse_update(w, &place, &use);
+	if (err)
+		return err;
 	err = memgate_probe();
 	if (err)
 		return errno = -err, report();
-	link_fd = parse_link(w);
+	link_fd = open_place(&place);
 	if (link_fd < 0)
 		return -link_fd;
-	if (!take_word(w, "policy"))
-		return report_usage("say what to put there: 'policy POLICY'");
-	err = parse_use(w, &use);
-	if (err)
-		return err;
-	if (use.nr_params)
-		return report_usage("an update keeps the parameters of the "
-				    "install");
-	if (w->nr)
-		return no_more_words(w);
 	policy = memgate_policy__open(use.policy);
 	if (!policy)
 		return report();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* memgate: command line of libmemgate */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -10,151 +12,52 @@
 #define MEMGATE_VERSION "0"
 #endif
 
-static const struct command {
-	const char *object;
-	const char *action;		/* NULL: the object is the command */
-	int (*run)(struct words *w);
-	const char *usage;
-} commands[] = {
-	{ "policy", "load", cmd_policy_load, "FILE [name N] [mode OCTAL]" },
-	{ "policy", "list", cmd_policy_list, "" },
-	{ "policy", "show", cmd_policy_show, "POLICY" },
-	{ "policy", "unload", cmd_policy_unload, "NAME" },
+/*
+ * Every command is one line here: help, abbreviations, advice and the words
+ * of a command come from it, and tests/agree_test.sh holds the manual pages
+ * and the completion against it.
+ */
+static const struct command commands[] = {
+	{ "policy", "load", cmd_policy_load, "FILE [name N] [mode OCTAL]",
+	  "load the policy of an object file and pin it" },
+	{ "policy", "list", cmd_policy_list, "",
+	  "the policies that are loaded" },
+	{ "policy", "show", cmd_policy_show, "[POLICY]",
+	  "what one decides, and its parameters" },
+	{ "policy", "unload", cmd_policy_unload, "NAME",
+	  "remove its pins; gates that have it keep it" },
 	{ "gate", "attach", cmd_gate_attach,
-	  "GATE policy POLICY [param K=V]... [pin PATH]" },
+	  "GATE policy POLICY [param K=V]... [pin PATH]",
+	  "install a policy on a memfd" },
 	{ "gate", "update", cmd_gate_update,
-	  "{ pinned PATH | link ID | GATE replace NAME } policy POLICY" },
-	{ "gate", "list", cmd_gate_list, "" },
-	{ "gate", "show", cmd_gate_show, "GATE" },
-	{ "gate", "seal", cmd_gate_seal, "GATE" },
-	{ "gate", "freeze", cmd_gate_freeze, "GATE" },
+	  "{ pinned PATH | link ID | GATE replace NAME } policy POLICY",
+	  "put another policy in an installed one's place" },
+	{ "gate", "list", cmd_gate_list, "",
+	  "all gates: holders, policies, consumers" },
+	{ "gate", "show", cmd_gate_show, "[GATE]",
+	  "one gate, and who decides each class" },
+	{ "gate", "seal", cmd_gate_seal, "GATE",
+	  "close the memory to every new access" },
+	{ "gate", "freeze", cmd_gate_freeze, "GATE",
+	  "nobody changes its policies any more" },
 	{ "run", NULL, cmd_run,
-	  "size N[KMGT] [hugetlb 2M|1G] [name N] [fd N] [no-default]\n"
-	  "              [policy POLICY [param K=V]...]... "
-	  "[nofreeze pin DIR] -- COMMAND ARGS" },
-	{ "feature", "probe", cmd_feature_probe, "" },
+	  "size N[KMGT] [hugetlb 2M|1G] [name N] [fd N] [no-default] "
+	  "[policy POLICY [param K=V]...]... [nofreeze pin DIR] "
+	  "-- COMMAND ARGS",
+	  "become a command that has gated memory" },
+	{ "feature", "probe", cmd_feature_probe, "",
+	  "what the kernel has, what this process may do" },
 };
 
-static const char help_text[] =
-"  GATE   := { fd N | pid PID fd N }\n"
-"  POLICY := { NAME | /path/of/its/pin }\n"
-"In COMMAND ARGS of 'run', {fd} and {size} stand for the memfd's number and\n"
-"bytes.  Words may be shortened as long as they are unambiguous.\n"
-"Options:\n"
-"  -j, --json       JSON on stdout, errors too\n"
-"  -d, --debug      what libbpf and the verifier say, on stderr\n"
-"  -B, --bpffs DIR  pin directory (" MEMGATE_PIN_DIR ")\n"
-"  -V, --version    -h, --help\n"
-"Exit: 0 done, 1 wrong usage or input, 2 refused by the kernel, 3 no memgate\n"
-"in this kernel; 'run': 125 failed, 126 cannot execute, 127 not found, else\n"
-"the command's own.  See memgate(8).\n";
+/* The words in capitals that have a grammar of their own. */
+static const struct term terms[] = {
+	{ "GATE", "{ fd N | pid PID fd N }" },
+	{ "POLICY", "{ NAME | /path/of/its/pin }" },
+};
 
-static int help(const char *object)
-{
-	size_t i;
-
-	puts("Usage: memgate [OPTIONS] COMMAND");
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!object || !strcmp(commands[i].object, object))
-			printf("  memgate %s%s%s %s\n", commands[i].object,
-			       commands[i].action ? " " : "",
-			       commands[i].action ? commands[i].action : "",
-			       commands[i].usage);
-	fputs(help_text, stdout);
-	return EXIT_OK;
-}
-
-/* How many letters two words differ in, for "did you mean". */
-static int distance(const char *a, const char *b)
-{
-	int row[32], diag, up, i, j;
-	int la = strlen(a), lb = strlen(b);
-
-	if (la > 31 || lb > 31)
-		return 99;
-	for (j = 0; j <= lb; j++)
-		row[j] = j;
-	for (i = 1; i <= la; i++) {
-		diag = row[0];
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			up = row[j];
-			row[j] = diag + (a[i - 1] != b[j - 1]);
-			if (up + 1 < row[j])
-				row[j] = up + 1;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diag = up;
-		}
-	}
-	return row[lb];
-}
-
-/* The i-th word that can stand here: an object, or one of its actions. */
-static const char *choice(size_t i, const char *object)
-{
-	if (object)
-		return strcmp(commands[i].object, object) ? NULL :
-		       commands[i].action;
-	return i && !strcmp(commands[i].object, commands[i - 1].object) ?
-	       NULL : commands[i].object;
-}
-
-/* The full word for an abbreviation; NULL, reported, if there is none. */
-static const char *complete(const char *word, const char *object)
-{
-	const char *found = NULL, *near = NULL, *c;
-	bool ambiguous = false;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		c = choice(i, object);
-		if (!c)
-			continue;
-		if (!strcmp(c, word))
-			return c;
-		if (!strncmp(c, word, strlen(word))) {
-			ambiguous = found;
-			found = c;
-		}
-		if (distance(word, c) <= 2)
-			near = c;
-	}
-	if (found && !ambiguous)
-		return found;
-	if (ambiguous)
-		report_usage("'%s' is ambiguous", word);
-	else if (near)
-		report_usage("unknown command '%s', did you mean '%s'?", word,
-			     near);
-	else
-		report_usage("unknown command '%s'", word);
-	return NULL;
-}
-
-static int run_command(struct words *w)
-{
-	const char *object, *action = NULL;
-	size_t i;
-
-	if (!w->nr || take_word(w, "help"))
-		return help(NULL);
-	object = complete(next_word(w), NULL);
-	if (!object)
-		return EXIT_USAGE;
-	if (strcmp(object, "run")) {
-		if (!w->nr || take_word(w, "help"))
-			return help(object);
-		action = complete(next_word(w), object);
-		if (!action)
-			return EXIT_USAGE;
-	}
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].object, object) &&
-		    (!action || !strcmp(commands[i].action, action)))
-			return commands[i].run(w);
-	return EXIT_USAGE;
-}
+static const struct syntax syntax = {
+	commands, ARRAY_SIZE(commands), terms, ARRAY_SIZE(terms),
+};
 
 static void log_to_stderr(const char *msg)
 {
@@ -162,16 +65,30 @@ static void log_to_stderr(const char *msg)
 }
 
 /* "+": options of the command that `run` starts are not ours. */
-#define SHORT	"+jdB:Vh"
+#define SHORT	"+jpdB:Vh"
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
+	{ "pretty", no_argument, NULL, 'p' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ "bpffs", required_argument, NULL, 'B' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 }
 };
+
+static int bad_option(const char *word)
+{
+	size_t i, len = strcspn(word, "=");
+
+	for (i = 0; options[i].name; i++)
+		if (options[i].has_arg &&
+		    (word[1] == options[i].val ||
+		     (len > 2 && !strncmp(word + 2, options[i].name,
+					  len - 2))))
+			return report_usage("option '%s' needs a value", word);
+	return report_usage("unknown option '%s'", word);
+}
 
 static int print_version(void)
 {
@@ -187,11 +104,26 @@ static int print_version(void)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+/*
+ * A file that is opened while 0, 1 or 2 is closed would get that number, and
+ * what is printed would land in it.  Reading or writing what is put there
+ * fails, as it would have; a command that `run` becomes does not inherit it.
+ */
+static void guard_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int parse_options(int argc, char **argv)
 {
 	bool version = false, show_help = false;
-	struct words w;
-	int opt, code;
+	int opt;
 
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, SHORT, options, NULL)) != -1) {
@@ -199,12 +131,18 @@ int main(int argc, char **argv)
 		case 'j':
 			json_output = true;
 			break;
+		case 'p':
+			json_output = true;
+			json_pretty = true;
+			break;
 		case 'd':
 			memgate_set_log(log_to_stderr);
 			break;
 		case 'B':
-			if (memgate_set_pin_dir(optarg))
+			if (memgate_set_pin_dir(optarg)) {
+				errno = EINVAL;
 				return report();
+			}
 			break;
 		case 'V':
 			version = true;
@@ -213,19 +151,28 @@ int main(int argc, char **argv)
 			show_help = true;
 			break;
 		default:
-			return report_usage("unknown option '%s'",
-					    argv[optind - 1]);
+			return bad_option(argv[optind - 1]);
 		}
 	}
 	if (version)
 		return print_version();
 	if (show_help)
-		return help(NULL);
-	w.nr = argc - optind;
-	w.word = argv + optind;
-	code = run_command(&w);
+		return print_help(&syntax, NULL, NULL);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct words w;
+	int code;
+
+	guard_standard_fds();
+	code = parse_options(argc, argv);
+	if (code < 0) {
+		w.nr = argc - optind;
+		w.word = argv + optind;
+		code = run_command(&syntax, &w);
+	}
 	/* A full disk or a closed pipe must not look like success. */
-	if (fflush(stdout) && code == EXIT_OK)
-		code = EXIT_REFUSED;
-	return code;
+	return finish_output(code);
 }

@@ -4,12 +4,52 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
 bool json_output;
+bool json_pretty;
 
 static char context[128];
+static char usage[640] = "see 'memgate help'";
+
+/* Colours only for people: a terminal, and NO_COLOR is not set. */
+static bool colours(FILE *to)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(to)) && !(no && *no) &&
+	       term && strcmp(term, "dumb");
+}
+
+static const char *paint_on(FILE *to, enum paint p)
+{
+	static const char * const codes[] = {
+		[PAINT_END] = "\033[0m",
+		[PAINT_HEAD] = "\033[1m",
+		[PAINT_GOOD] = "\033[32m",
+		[PAINT_BAD] = "\033[31m",
+	};
+
+	return colours(to) ? codes[p] : "";
+}
+
+/* To be printed on stdout before and (PAINT_END) after a word. */
+const char *paint(enum paint p)
+{
+	return json_output ? "" : paint_on(stdout, p);
+}
+
+/* What the hint of a usage error says from now on. */
+void usage_hint(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(usage, sizeof(usage), fmt, args);
+	va_end(args);
+}
 
 /* Put before the next library error: which target the user named. */
 void error_context(const char *fmt, ...)
@@ -25,15 +65,19 @@ static void print_error(const char *text, int err, const char *hint)
 {
 	const char *name = err ? strerrorname_np(err) : NULL;
 	struct json_object *obj;
+	char whole[4352];
 
+	snprintf(whole, sizeof(whole), "%s%s", context, text);
 	if (!json_output) {
-		fprintf(stderr, "Error: %s%s\n", context, text);
+		fflush(stdout);
+		fprintf(stderr, "%sError:%s %s\n", paint_on(stderr, PAINT_BAD),
+			paint_on(stderr, PAINT_END), whole);
 		if (hint && *hint)
 			fprintf(stderr, "Hint: %s\n", hint);
 		return;
 	}
 	obj = json_object_new_object();
-	add_str(obj, "error", text);
+	add_str(obj, "error", whole);
 	if (name)
 		add_str(obj, "errno", name);
 	if (hint && *hint)
@@ -41,20 +85,39 @@ static void print_error(const char *text, int err, const char *hint)
 	print_json(obj);
 }
 
+/*
+ * What was printed has to arrive.  Returns the exit code: a full disk or a
+ * closed pipe must not look like success.
+ */
+int finish_output(int code)
+{
+	int err = 0;
+
+	if (fflush(stdout))
+		err = errno;
+	else if (ferror(stdout))
+		err = EIO;
+	if (!err)
+		return code;
+	json_output = false;
+	*context = '\0';
+	report_errno(EXIT_REFUSED, err, code ? NULL :
+		     "the command itself succeeded; 'memgate policy list' and "
+		     "'memgate gate list' show what there is now",
+		     "cannot write to standard output");
+	return code ? code : EXIT_REFUSED;
+}
+
 /* The last error of the library; call it before errno changes. */
 int report(void)
 {
-	int err = errno;
-
+	print_error(memgate_error_text(), errno, memgate_error_hint());
 	switch (memgate_error_kind()) {
 	case MEMGATE_ERR_INPUT:
-		print_error(memgate_error_text(), err, memgate_error_hint());
 		return EXIT_USAGE;
 	case MEMGATE_ERR_NO_MEMGATE:
-		print_error(memgate_error_text(), err, memgate_error_hint());
 		return EXIT_NO_MEMGATE;
 	default:
-		print_error(memgate_error_text(), err, memgate_error_hint());
 		return EXIT_REFUSED;
 	}
 }
@@ -67,7 +130,7 @@ int report_usage(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	print_error(text, EINVAL, "see 'memgate help'");
+	print_error(text, EINVAL, usage);
 	return EXIT_USAGE;
 }
 
@@ -91,7 +154,11 @@ int report_errno(int code, int err, const char *hint, const char *fmt, ...)
 /* Prints and frees. */
 void print_json(struct json_object *obj)
 {
-	puts(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
+	int how = json_pretty ? JSON_C_TO_STRING_PRETTY |
+				JSON_C_TO_STRING_SPACED :
+				JSON_C_TO_STRING_PLAIN;
+
+	puts(json_object_to_json_string_ext(obj, how |
 					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(obj);
 }

@@ -154,8 +154,9 @@ static void print_header(const struct memgate_gate_info *g)
 {
 	char size[32];
 
-	printf("gate %llu: %s, %s, %s, %u mapped before the seal\n",
-	       (unsigned long long)g->id, *g->name ? g->name : "(no name)",
+	printf("%sgate %llu%s: %s, %s, %s, %u mapped before the seal\n",
+	       paint(PAINT_HEAD), (unsigned long long)g->id,
+	       paint(PAINT_END), *g->name ? g->name : "(no name)",
 	       size_text(g->size, size, sizeof(size)),
 	       g->frozen ? "frozen" : "not frozen", g->premapped);
 }
@@ -185,9 +186,11 @@ static void print_installs(const struct memgate_gate_info *g)
 
 	for (i = 0; i < g->nr_installs; i++) {
 		in = g->installs + i;
-		printf("  policy    %s (map %u, link %u, %s) decides ",
+		printf("  policy    %s (map %u, link %u, %s%s%s) decides ",
 		       in->name, in->map_id, in->link_id,
-		       state_text(in->state));
+		       paint(in->state == MEMGATE_INSTALL_CLOSED ? PAINT_BAD :
+			     PAINT_GOOD),
+		       state_text(in->state), paint(PAINT_END));
 		print_classes(in->classes);
 		putchar('\n');
 	}
@@ -233,7 +236,10 @@ static void print_verdicts(const struct memgate_gate_info *g)
 				printf("%s%s", sep, g->installs[i].name);
 				sep = ", ";
 			}
-		puts(strcmp(sep, ", ") ? "closed" : "");
+		if (strcmp(sep, ", "))
+			printf("%sclosed%s", paint(PAINT_BAD),
+			       paint(PAINT_END));
+		putchar('\n');
 	}
 }
 
@@ -278,6 +284,8 @@ int cmd_gate_show(struct words *w)
 	struct memgate_gate_info *g;
 	int fd, err;
 
+	if (!w->nr)
+		return cmd_gate_list(w);
 	err = parse_target(w, &fd);
 	if (err)
 		return err;

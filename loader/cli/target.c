@@ -89,8 +89,9 @@ int parse_target(struct words *w, int *fd)
 	if (remote && (parse_int(next_word(w), &pid) || !pid))
 		return report_usage("'pid' needs the number of a process");
 	if (!take_word(w, "fd"))
-		return report_usage(remote ? "'pid PID' is followed by 'fd N'" :
-				    "name the gate: 'fd N' or 'pid PID fd N'");
+		return wrong_word(w, "%s", remote ?
+				  "'pid PID' is followed by 'fd N'" :
+				  "name the gate: 'fd N' or 'pid PID fd N'");
 	if (parse_int(next_word(w), &nr))
 		return report_usage("'fd' needs a number");
 	if (remote) {

@@ -91,12 +91,5 @@ grep -q "^memgate $(sed -n 's/^VERSION\t:= //p' "$loader/Makefile")$" \
 	<("$out/memgate" -V)
 result $? "one version"
 
-"$out/memgate" help | sed -n 's/^  memgate \([a-z]* [a-z]*\).*/\1/p' |
-	tr ' ' '\n' | sort -u > "$tmp/words"
-covers "$tmp/words" "$loader/man/memgate.8.rst"
-result $? "every command stands in memgate(8)"
-covers "$tmp/words" "$loader/completion/memgate"
-result $? "every command is completed"
-
 echo "1..$nr"
 exit $failed

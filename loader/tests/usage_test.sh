@@ -63,15 +63,32 @@ prints "memgate policy load FILE" help
 prints "memgate gate attach GATE" --help
 prints "memgate policy unload NAME" policy help
 prints "memgate " -V
+prints "memgate gate attach GATE" gate attach help
+prints "memgate gate attach GATE" help gate att
+prints "memgate run size N" run help
+prints "memgate policy unload NAME" policy
+prints '"object": "gate"' -p gate seal help
+json 0 '{"object":"gate","command":"seal","usage":"GATE"' gate seal help
 json 0 '"version"' -V
 
 fails 1 "unknown option '-x'" -x
-fails 1 "unknown option '--bpffs'" --bpffs
+fails 1 "option '--bpffs' needs a value" --bpffs
+fails 1 "option '-B' needs a value" -B
 fails 1 "the pin directory 'here' is no absolute path" -B here policy list
 fails 1 "unknown command 'polcy', did you mean 'policy'?" polcy list
 fails 1 "unknown command 'frobnicate'" frobnicate
 fails 1 "unknown command 'lst', did you mean 'list'?" gate lst
-fails 1 "'l' is ambiguous" policy l
+fails 1 "'l' is ambiguous: load, list" policy l
+fails 1 "unknown command 'atach', did you mean 'attach'?" gate atach
+fails 1 "unknown command 'unlaod', did you mean 'unload'?" policy unlaod
+fails 1 "unexpected word 'parm', did you mean 'param'?" \
+	gate attach fd 3 policy p parm a=1
+fails 1 "unexpected word 'polcy', did you mean 'policy'?" gate attach fd 3 polcy
+fails 1 "unexpected word 'fdd', did you mean 'fd'?" gate seal pid 1 fdd 3
+fails 1 "'p' is ambiguous: policy, param, pin, pid" gate attach fd 3 p p
+fails 1 "'param' needs NAME=VALUE" gate attach f 3 po p par x
+fails 1 "unexpected word 'replcae', did you mean 'replace'?" \
+	gate update fd 3 replcae x policy y
 fails 1 "'policy load' needs a file" policy load
 fails 1 "'policy load' needs a file" pol loa
 fails 1 "unexpected word 'x'" policy list x
@@ -79,6 +96,7 @@ fails 1 "'policy unload' needs the name" policy unload
 fails 1 "'mode' needs octal permissions" policy load F mode rw
 fails 1 "'mode' needs octal permissions" policy load F mode 8
 fails 1 "'name' needs a name" policy load F name
+fails 1 "unexpected word 'nme', did you mean 'name'?" policy load F nme x
 fails 1 "cannot open policy file /nonexistent" policy load /nonexistent
 fails 1 "/proc/version is no ELF object file" policy load /proc/version
 
@@ -113,8 +131,8 @@ fails 125 "'nofreeze' and 'pin DIR' go together" \
 	run size 1M nofreeze -- true
 fails 125 "'nofreeze' and 'pin DIR' go together" \
 	run size 1M pin /sys/fs/bpf/x -- true
-fails 125 "unexpected word 'sizes'" run sizes 1M -- true
-json 125 '"hint":"see '"'memgate help'"'"' run -- true
+fails 125 "unexpected word 'sizes', did you mean 'size'?" run sizes 1M -- true
+json 125 '"hint":"usage: memgate run size N' run -- true
 json 1 '"errno":"ENOENT"' policy load /nonexistent
 
 echo "1..$nr"
