@@ -95,6 +95,12 @@ if ! memgate feature probe > "$out/stdout" 2>&1; then
 		memgate run size 1M -- true
 	refused "gate seal too" 3 "this kernel has no memgate" \
 		memfd -- memgate gate seal fd 7
+	run memgate -j policy check "$bpf/allow.bpf.o"
+	[ "$got" = 3 ] && grep -q '"verdict":"unknown"' "$out/stdout"
+	result $? "policy check describes and does not judge"
+	run memgate policy check "$progs/bad_name_empty.bpf.o"
+	[ "$got" = 2 ] && grep -q "the policy has no name" "$out/stdout"
+	result $? "but for what is wrong anywhere"
 	refused "policy load too" 3 "this kernel has no memgate" \
 		memgate policy load "$bpf/allow.bpf.o"
 	echo "1..$nr"

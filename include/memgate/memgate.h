@@ -230,6 +230,69 @@ memgate_policy__fields(struct memgate_policy *policy,
 MEMGATE_API const char *memgate_policy__rule(struct memgate_policy *policy,
 					     unsigned int class_nr);
 
+/* ---- a policy that is not loaded ------------------------------------------ */
+
+/** @brief a program of a policy, in the order of struct memgate_ops */
+struct memgate_program_info {
+	/** what it is asked: "may_attach" */
+	const char *member;
+	/** its own name */
+	const char *name;
+};
+
+/** @brief a map that a policy brings */
+struct memgate_map_info {
+	const char *name;
+	/** enum bpf_map_type */
+	uint32_t type;
+	uint32_t max_entries;
+};
+
+/** @brief a function of the kernel that a policy calls */
+struct memgate_kfunc_info {
+	const char *name;
+	/** the policy does without it */
+	bool optional;
+	/** this kernel has it */
+	bool found;
+};
+
+/** @brief what an object file holds; made and freed by the library */
+struct memgate_policy_info {
+	/** not loaded: for memgate_policy__title(), __decides(), __fields() ... */
+	struct memgate_policy *policy;
+	/** the name of its map, and so of its pin, which holds 15 bytes */
+	const char *name;
+	const char *license;
+	size_t nr_programs;
+	struct memgate_program_info *programs;
+	size_t nr_maps;
+	struct memgate_map_info *maps;
+	size_t nr_kfuncs;
+	struct memgate_kfunc_info *kfuncs;
+	/** why any kernel, or this one, would refuse it; none: it would not, as
+	 * far as one can know who has not asked the verifier
+	 */
+	size_t nr_faults;
+	char **faults;
+	/** 0, or what memgate_probe_btf() answers: whether it could judge */
+	int no_memgate;
+	/** the capabilities that loading takes and this process lacks, or NULL */
+	const char *lacks;
+};
+
+/**
+ * @brief look at an object file without loading anything
+ * @return NULL if it cannot be read or has no policy.  Any file may be given.
+ *
+ * Needs no privilege.  On a kernel without memgate what depends on the kernel
+ * is not judged, and no_memgate says so.
+ */
+MEMGATE_API struct memgate_policy_info *
+memgate_policy__inspect(const char *path);
+
+MEMGATE_API void memgate_policy_info__free(struct memgate_policy_info *info);
+
 /* ---- parameters of one install ------------------------------------------ */
 
 /**

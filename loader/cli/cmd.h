@@ -129,7 +129,13 @@ bool in_init_pid_ns(void);
 char *expand(const char *s, const char * const *names,
 	     const char * const *values, int nr);
 
+/* cmd_policy.c: what a policy says of itself; @ctx: a JSON list, or NULL */
+int show_policy_field(const struct memgate_field *field, void *ctx);
+void print_policy_rules(struct memgate_policy *p);
+struct json_object *policy_rules_json(struct memgate_policy *p);
+
 int cmd_policy_load(struct words *w);
+int cmd_policy_check(struct words *w);
 int cmd_policy_list(struct words *w);
 int cmd_policy_show(struct words *w);
 int cmd_policy_unload(struct words *w);

@@ -132,7 +132,7 @@ int cmd_policy_list(struct words *w)
 	return EXIT_OK;
 }
 
-static int show_field(const struct memgate_field *field, void *ctx)
+int show_policy_field(const struct memgate_field *field, void *ctx)
 {
 	struct json_object *list = ctx, *obj;
 
@@ -156,7 +156,7 @@ static int show_field(const struct memgate_field *field, void *ctx)
 }
 
 /* Whom the policy allows, in its own words: a line for each class. */
-static void print_rules(struct memgate_policy *p)
+void print_policy_rules(struct memgate_policy *p)
 {
 	uint64_t decides = memgate_policy__decides(p);
 	const char *rule, *title = "\tallows\n";
@@ -174,7 +174,7 @@ static void print_rules(struct memgate_policy *p)
 	}
 }
 
-static struct json_object *rules_json(struct memgate_policy *p)
+struct json_object *policy_rules_json(struct memgate_policy *p)
 {
 	struct json_object *obj = json_object_new_object();
 	uint64_t decides = memgate_policy__decides(p);
@@ -199,7 +199,7 @@ static int show_policy(struct memgate_policy *p)
 
 	if (json_output) {
 		obj = policy_json(p);
-		json_object_object_add(obj, "allows", rules_json(p));
+		json_object_object_add(obj, "allows", policy_rules_json(p));
 		list = json_object_new_array();
 		json_object_object_add(obj, "params", list);
 	} else {
@@ -208,11 +208,11 @@ static int show_policy(struct memgate_policy *p)
 		       memgate_policy__map_id(p), memgate_policy__link_id(p));
 		print_classes(memgate_policy__decides(p));
 		putchar('\n');
-		print_rules(p);
+		print_policy_rules(p);
 		printf("\tparams\t%u bytes\n",
 		       memgate_policy__params_size(p));
 	}
-	err = memgate_policy__fields(p, show_field, list);
+	err = memgate_policy__fields(p, show_policy_field, list);
 	if (err) {
 		json_object_put(obj);
 		return errno = -err, report();

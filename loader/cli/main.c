@@ -20,6 +20,8 @@
 static const struct command commands[] = {
 	{ "policy", "load", cmd_policy_load, "FILE [name N] [mode OCTAL]",
 	  "load the policy of an object file and pin it" },
+	{ "policy", "check", cmd_policy_check, "FILE",
+	  "what a policy file holds, and whether this kernel would take it" },
 	{ "policy", "list", cmd_policy_list, "",
 	  "the policies that are loaded" },
 	{ "policy", "show", cmd_policy_show, "[POLICY]",

@@ -16,6 +16,7 @@
 
 struct bpf_object;
 struct btf;
+struct btf_member;
 
 #define MG_MAX_CLASSES	64		/* bits of memgate_ops.decides */
 
@@ -89,11 +90,18 @@ int mg_map_id(int map_fd, uint32_t *id, char *name, size_t size);
 int mg_link_map_id(int link_fd, uint32_t *link_id, uint32_t *map_id);
 
 /* ops.c */
+struct mg_ops_data {
+	const void *data;
+	size_t size;
+};
+
 struct btf *mg_vmlinux_btf(void);
-int mg_ops_read(const struct btf *btf, uint32_t type_id, const void *data,
-		struct memgate_policy *p);
-int mg_ops_missing(const struct btf *btf, uint32_t type_id, const void *data,
-		   uint64_t decides);
+const struct btf_member *mg_ops_member(const struct btf *btf, uint32_t type_id,
+				       const char *name);
+int mg_ops_read(const struct btf *btf, uint32_t type_id,
+		const struct mg_ops_data *data, struct memgate_policy *p);
+int mg_ops_missing(const struct btf *btf, uint32_t type_id,
+		   const struct mg_ops_data *data, uint64_t decides);
 int mg_ops_read_map(struct memgate_policy *p);
 
 /* field.c */
@@ -118,7 +126,23 @@ struct mg_number {
 
 int mg_parse_number(const char *s, struct mg_number *n);
 
+/* policy.c */
+struct memgate_policy *mg_policy_new(void);
+bool mg_is_memgate_ops(const struct btf *btf, uint32_t type_id);
+const char *mg_lacks_caps(void);
+
+/* inspect.c */
+struct memgate_policy_info *mg_inspect(const void *data, size_t size,
+				       const char *path);
+
+/* judge.c */
+void mg_judge(struct memgate_policy_info *info, uint32_t ops_id,
+	      const struct mg_ops_data *ops);
+void mg_add_fault(struct memgate_policy_info *info, const char *fmt, ...)
+	__printf(2, 3);
+
 /* types.c */
+struct btf *mg_btf_new(const void *data, size_t size);
 int mg_types_of_map(struct memgate_policy *p);
 int mg_types_pin(struct memgate_policy *p, const char *path);
 

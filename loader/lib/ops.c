@@ -30,8 +30,8 @@ struct btf *mg_vmlinux_btf(void)
 	return vmlinux_btf;
 }
 
-static const struct btf_member *
-find_member(const struct btf *btf, uint32_t type_id, const char *name)
+const struct btf_member *
+mg_ops_member(const struct btf *btf, uint32_t type_id, const char *name)
 {
 	const struct btf_type *t = btf__type_by_id(btf, type_id);
 	const struct btf_member *m;
@@ -48,34 +48,35 @@ find_member(const struct btf *btf, uint32_t type_id, const char *name)
 
 /* Copy a scalar or text member; what does not fit is left out. */
 static bool get_member(const struct btf *btf, uint32_t type_id,
-		       const void *data, const char *name, void *to,
-		       size_t size)
+		       const struct mg_ops_data *data, const char *name,
+		       void *to, size_t size)
 {
-	const struct btf_member *m = find_member(btf, type_id, name);
+	const struct btf_member *m = mg_ops_member(btf, type_id, name);
 	long long have;
 
 	if (!m || m->offset % 8)
 		return false;
 	have = btf__resolve_size(btf, m->type);
-	if (have <= 0)
+	if (have <= 0 || m->offset / 8 > data->size ||
+	    (size_t)have > data->size - m->offset / 8)
 		return false;
-	memcpy(to, (const char *)data + m->offset / 8,
+	memcpy(to, (const char *)data->data + m->offset / 8,
 	       (size_t)have < size ? (size_t)have : size);
 	return true;
 }
 
 /* Fill title, decides and params_size of a policy. */
-int mg_ops_read(const struct btf *btf, uint32_t type_id, const void *data,
-		struct memgate_policy *p)
+int mg_ops_read(const struct btf *btf, uint32_t type_id,
+		const struct mg_ops_data *data, struct memgate_policy *p)
 {
+	memset(p->title, 0, sizeof(p->title));
 	if (!get_member(btf, type_id, data, "name", p->title,
-			sizeof(p->title)) ||
+			sizeof(p->title) - 1) ||
 	    !get_member(btf, type_id, data, "decides", &p->decides,
 			sizeof(p->decides)) ||
 	    !get_member(btf, type_id, data, "params_size", &p->params_size,
 			sizeof(p->params_size)))
 		return -EINVAL;
-	p->title[sizeof(p->title) - 1] = '\0';
 	return 0;
 }
 
@@ -83,8 +84,8 @@ int mg_ops_read(const struct btf *btf, uint32_t type_id, const void *data,
  * A decided class whose program is missing, or -1.  In an object file a
  * member that has a program is not NULL.
  */
-int mg_ops_missing(const struct btf *btf, uint32_t type_id, const void *data,
-		   uint64_t decides)
+int mg_ops_missing(const struct btf *btf, uint32_t type_id,
+		   const struct mg_ops_data *data, uint64_t decides)
 {
 	uint64_t map = MEMGATE_CLASS(MEMGATE_MAP);
 	void *prog;
@@ -110,6 +111,7 @@ int mg_ops_read_map(struct memgate_policy *p)
 	const struct btf_member *m;
 	struct bpf_map_info info;
 	uint32_t len = sizeof(info);
+	struct mg_ops_data data;
 	const struct btf_type *t;
 	const char *name;
 	void *value;
@@ -121,7 +123,7 @@ int mg_ops_read_map(struct memgate_policy *p)
 	memset(&info, 0, sizeof(info));
 	if (bpf_map_get_info_by_fd(p->map_fd, &info, &len))
 		return -errno;
-	m = find_member(btf, info.btf_vmlinux_value_type_id, "data");
+	m = mg_ops_member(btf, info.btf_vmlinux_value_type_id, "data");
 	t = m ? btf__type_by_id(btf, m->type) : NULL;
 	name = t ? btf__name_by_offset(btf, t->name_off) : "";
 	if (strcmp(name, "memgate_ops"))
@@ -129,10 +131,11 @@ int mg_ops_read_map(struct memgate_policy *p)
 	value = calloc(1, info.value_size);
 	if (!value)
 		return -ENOMEM;
+	data.data = (char *)value + m->offset / 8;
+	data.size = info.value_size - m->offset / 8;
 	err = bpf_map_lookup_elem(p->map_fd, &key, value);
 	if (!err)
-		err = mg_ops_read(btf, m->type,
-				  (char *)value + m->offset / 8, p);
+		err = mg_ops_read(btf, m->type, &data, p);
 	free(value);
 	return err;
 }

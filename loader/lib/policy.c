@@ -7,9 +7,9 @@
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
-#include "internal.h"
+#include "elf.h"
 
-static struct memgate_policy *new_policy(void)
+struct memgate_policy *mg_policy_new(void)
 {
 	struct memgate_policy *p = calloc(1, sizeof(*p));
 
@@ -36,34 +36,14 @@ void memgate_policy__free(struct memgate_policy *p)
 	free(p);
 }
 
-/* libbpf calls anything that it cannot read EINVAL or worse; look first. */
-static int check_elf(const char *path)
-{
-	int __autoclose fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned char magic[4];
-	ssize_t n;
-
-	if (fd < 0)
-		return mg_fail(MEMGATE_ERR_INPUT, errno, NULL,
-			       "cannot open policy file %s: %s", path,
-			       strerror(errno));
-	n = read(fd, magic, sizeof(magic));
-	if (n < 0)
-		return mg_fail(MEMGATE_ERR_INPUT, errno, NULL,
-			       "cannot read policy file %s: %s", path,
-			       strerror(errno));
-	if (n != sizeof(magic) || memcmp(magic, "\177ELF", sizeof(magic)))
-		return mg_fail(MEMGATE_ERR_INPUT, ENOEXEC,
-			       "give the .bpf.o that clang -target bpf made",
-			       "%s is no ELF object file", path);
-	return 0;
-}
-
-static bool is_memgate_ops(const struct btf *btf, uint32_t type_id)
+bool mg_is_memgate_ops(const struct btf *btf, uint32_t type_id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, type_id);
-	const char *name = t ? btf__name_by_offset(btf, t->name_off) : "";
+	const char *name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
 	size_t len = strlen("memgate_ops");
+
+	if (!name || !btf_is_struct(t))
+		return false;
 
 	/* name___flavour is the same type to CO-RE */
 	return !strncmp(name, "memgate_ops", len) &&
@@ -79,7 +59,7 @@ static struct bpf_map *find_ops(struct bpf_object *obj, const char *path)
 	bpf_object__for_each_map(map, obj) {
 		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
 			continue;
-		if (!is_memgate_ops(btf, bpf_map__btf_value_type_id(map)))
+		if (!mg_is_memgate_ops(btf, bpf_map__btf_value_type_id(map)))
 			return mg_fail_ptr(MEMGATE_ERR_INPUT, EINVAL, NULL,
 					   "%s: %s is struct_ops of another "
 					   "subsystem", path,
@@ -112,13 +92,12 @@ static int check_ops(struct memgate_policy *p, const struct bpf_map *map,
 {
 	const struct btf *btf = bpf_object__btf(p->obj);
 	uint32_t type_id = bpf_map__btf_value_type_id(map);
-	const void *data;
+	struct mg_ops_data data;
 	const char *class;
-	size_t size;
 	int missing;
 
-	data = bpf_map__initial_value(map, &size);
-	if (!data || mg_ops_read(btf, type_id, data, p))
+	data.data = bpf_map__initial_value(map, &data.size);
+	if (!data.data || mg_ops_read(btf, type_id, &data, p))
 		return mg_fail(MEMGATE_ERR_INPUT, EINVAL,
 			       "compile it against memgate/policy.bpf.h",
 			       "%s: its struct memgate_ops lacks members",
@@ -131,7 +110,7 @@ static int check_ops(struct memgate_policy *p, const struct bpf_map *map,
 		return mg_fail(MEMGATE_ERR_INPUT, EINVAL,
 			       "set .decides in its struct memgate_ops",
 			       "%s: the policy decides no class", path);
-	missing = mg_ops_missing(btf, type_id, data, p->decides);
+	missing = mg_ops_missing(btf, type_id, &data, p->decides);
 	class = missing < 0 ? NULL : memgate_class_name(missing);
 	if (missing >= 0)
 		return mg_fail(MEMGATE_ERR_INPUT, EINVAL, NULL,
@@ -147,17 +126,24 @@ static int check_ops(struct memgate_policy *p, const struct bpf_map *map,
 	return 0;
 }
 
-static int check_caps(void)
+/* The capabilities that loading takes and this process lacks, or NULL. */
+const char *mg_lacks_caps(void)
 {
-	const char *lacks = NULL;
+	bool bpf, perfmon;
 
 	if (mg_have_cap(MG_CAP_SYS_ADMIN))
-		return 0;
-	if (!mg_have_cap(MG_CAP_BPF))
-		lacks = mg_have_cap(MG_CAP_PERFMON) ? "CAP_BPF" :
-			"CAP_BPF and CAP_PERFMON";
-	else if (!mg_have_cap(MG_CAP_PERFMON))
-		lacks = "CAP_PERFMON";
+		return NULL;
+	bpf = mg_have_cap(MG_CAP_BPF);
+	perfmon = mg_have_cap(MG_CAP_PERFMON);
+	if (!bpf)
+		return perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
+	return perfmon ? NULL : "CAP_PERFMON";
+}
+
+static int check_caps(void)
+{
+	const char *lacks = mg_lacks_caps();
+
 	if (!lacks)
 		return 0;
 	return mg_fail(MEMGATE_ERR_REFUSED, EPERM,
@@ -247,16 +233,29 @@ static int open_failed(const char *path, int err)
 		       "%s is no BPF object file that libbpf can read", path);
 }
 
-/* @data: NULL if it is a file.  -errno in words. */
+/* What libbpf begins the names of maps of variables with. */
+static void object_name(const char *path, char *name, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	path = slash ? slash + 1 : path;
+	snprintf(name, size, "%.*s", (int)strcspn(path, "."), path);
+}
+
+/* libbpf reads a file that it did not write itself: look first. */
 static int open_object(struct memgate_policy *p, const char *path,
 		       const void *data, size_t size)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = path);
+	char name[64];
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
 	int err;
 
+	err = mg_check_object(data, size, path);
+	if (err)
+		return err;
+	object_name(path, name, sizeof(name));
 	mg_log_begin();
-	p->obj = data ? bpf_object__open_mem(data, size, &opts) :
-			bpf_object__open_file(path, NULL);
+	p->obj = bpf_object__open_mem(data, size, &opts);
 	err = p->obj ? 0 : errno;
 	free(mg_log_end());
 	return err ? open_failed(path, err) : 0;
@@ -286,7 +285,7 @@ static int load_object(struct memgate_policy *p, const char *path)
 static struct memgate_policy *load_policy(const char *path, const void *data,
 					  size_t size)
 {
-	struct memgate_policy *p = new_policy();
+	struct memgate_policy *p = mg_policy_new();
 	int err;
 
 	if (!p)
@@ -312,14 +311,24 @@ struct memgate_policy *memgate_policy__load_mem(const void *data, size_t size,
 
 struct memgate_policy *memgate_policy__load(const char *path)
 {
-	int err = check_elf(path);
+	struct memgate_policy *p = NULL;
+	void *data = NULL;
+	size_t size = 0;
+	int err;
 
-	return err ? (errno = -err, NULL) : load_policy(path, NULL, 0);
+	err = mg_read_object(path, &data, &size);
+	if (!err) {
+		p = load_policy(path, data, size);
+		err = -errno;
+	}
+	free(data);
+	errno = -err;
+	return p;
 }
 
 struct memgate_policy *memgate_policy__from_map_fd(int map_fd)
 {
-	struct memgate_policy *p = new_policy();
+	struct memgate_policy *p = mg_policy_new();
 	int err;
 
 	if (!p)

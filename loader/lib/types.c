@@ -13,6 +13,19 @@
 
 #include "internal.h"
 
+/* libbpf says to stderr what is wrong with it, unless it is told not to. */
+struct btf *mg_btf_new(const void *data, size_t size)
+{
+	struct btf *btf;
+
+	if (size > UINT32_MAX)
+		return NULL;
+	mg_log_begin();
+	btf = btf__new(data, size);
+	free(mg_log_end());
+	return btf;
+}
+
 static struct btf *read_pin(const char *path)
 {
 	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
@@ -30,7 +43,7 @@ static struct btf *read_pin(const char *path)
 		return NULL;
 	value = malloc(info.value_size);
 	if (value && !bpf_map_lookup_elem(fd, &key, value))
-		btf = btf__new(value, info.value_size);
+		btf = mg_btf_new(value, info.value_size);
 	free(value);
 	return btf;
 }
@@ -42,7 +55,7 @@ static struct btf *copy_of(const struct btf *btf)
 	uint32_t size;
 
 	raw = btf ? btf__raw_data(btf, &size) : NULL;
-	return raw ? btf__new(raw, size) : NULL;
+	return raw ? mg_btf_new(raw, size) : NULL;
 }
 
 /* Make policy->types valid. */

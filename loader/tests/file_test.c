@@ -29,7 +29,7 @@ static void no_file(void)
 
 static void directory(void)
 {
-	refused("/", EISDIR, "cannot read policy file");
+	refused("/", EISDIR, "is no file");
 }
 
 static void no_elf(void)
@@ -39,12 +39,12 @@ static void no_elf(void)
 
 static void empty(void)
 {
-	refused("/dev/null", ENOEXEC, "is no ELF object file");
+	refused("/dev/null", EINVAL, "is no file");
 }
 
 static void elf_of_something_else(void)
 {
-	refused("/proc/self/exe", EINVAL, "is no BPF object file");
+	refused("/proc/self/exe", ENOEXEC, "is no BPF object file");
 }
 
 static void no_policy(void)

@@ -62,6 +62,7 @@ extern bool tap_failed;
 /* Each file of tests ends its list with an empty entry. */
 extern const struct tap_test fdinfo_tests[];
 extern const struct tap_test file_tests[];
+extern const struct tap_test inspect_tests[];
 extern const struct tap_test log_tests[];
 extern const struct tap_test number_tests[];
 extern const struct tap_test param_tests[];

@@ -14,10 +14,12 @@ T_OBJ	:= $(T_SRC:%.c=$(T)/%.o)
 
 # Policies that are wrong in one way each are the kernel tests' own.
 POLICIES := $(TOP)/selftests/policy_progs
-T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(patsubst %,$(TPROGS)/%.bpf.o,\
+T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(TPROGS)/later.bpf.o \
+	   $(patsubst %,$(TPROGS)/%.bpf.o,\
 	   bad_no_policy bad_two_policies bad_name_empty bad_decides_nothing \
 	   bad_no_may_map bad_no_may_attach bad_params_size params_short \
-	   params_types bad_sleepable bad_class bad_params_beyond)
+	   params_types bad_sleepable bad_class bad_params_beyond bad_license \
+	   bad_name_long bad_name_space bad_kfunc_tcp exclusive_kvm)
 
 # For selftests/cli_test.sh, which runs in the VM.
 vm-tests: $(T)/cli_helper $(T_BPF) $(T)/vmm
@@ -61,6 +63,12 @@ $(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF) \
 
 $(TPROGS)/%.bpf.o: $(POLICIES)/%.bpf.c $(LIBBPF) \
 		$(wildcard $(TOP)/include/memgate/*.bpf.h)
+	$(call msg,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CC) -c -o $@ $<
+
+$(TPROGS)/%.bpf.o: $(TOP)/bpf/%.bpf.c $(LIBBPF) \
+		$(wildcard $(TOP)/include/memgate/*.bpf.h $(TOP)/bpf/*.bpf.h)
 	$(call msg,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CC) -c -o $@ $<

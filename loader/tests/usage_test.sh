@@ -91,6 +91,11 @@ fails 1 "unexpected word 'replcae', did you mean 'replace'?" \
 	gate update fd 3 replcae x policy y
 fails 1 "'policy load' needs a file" policy load
 fails 1 "'policy load' needs a file" pol loa
+fails 1 "'policy check' needs a file" policy check
+fails 1 "unexpected word 'x'" policy check F x
+fails 1 "cannot open policy file /nonexistent" policy check /nonexistent
+fails 1 "/proc/version is no ELF object file" policy check /proc/version
+fails 1 "/dev/null is no file" policy check /dev/null
 fails 1 "unexpected word 'x'" policy list x
 fails 1 "'policy unload' needs the name" policy unload
 fails 1 "'mode' needs octal permissions" policy load F mode rw
