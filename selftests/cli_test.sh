@@ -5,7 +5,7 @@
 # mistake has its own words and exit code.  Needs root; TAP on stdout.
 #
 # memgate is taken from PATH; policies and helper are beside it in the build
-# folder.
+# folder.  MEMGATE=FILE is another one to be tested in its place.
 #
 # Many commands are quoted for a shell of their own, which inherits the memfd:
 # shellcheck disable=SC2016,SC2317
@@ -18,6 +18,11 @@ pins=/sys/fs/bpf/memgate
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"; rm -rf $pins /sys/fs/bpf/cli-test*' EXIT
 chmod 755 "$out"
+if [ -n "${MEMGATE:-}" ]; then
+	mkdir "$out/bin"
+	ln -s "$MEMGATE" "$out/bin/memgate"
+	PATH=$out/bin:$PATH
+fi
 nr=0
 failed=0
 

@@ -11,6 +11,7 @@ packages=(
 	perl xz-utils zstd cpio ccache
 	# policies, libbpf, bpftool, libmemgate
 	clang-19 llvm-19 libcap-dev libjson-c-dev pkgconf python3-docutils
+	libclang-rt-19-dev valgrind
 	# the test VM and the tests
 	qemu-system-x86 busybox-static liburing-dev procps iproute2 e2fsprogs
 	util-linux rsync libnuma-dev kmod

@@ -104,13 +104,15 @@ static int add_consumer(struct memgate_gate_info *g, const char *line)
 int mg_add_device(struct memgate_gate_info *g, uint64_t consumer,
 		  const char *name, size_t len)
 {
-	struct memgate_consumer_info *c = g->consumers + g->nr_consumers;
+	struct memgate_consumer_info *c;
 	struct memgate_device_info *d;
+	size_t i = g->nr_consumers;
 
-	do {
-		if (c == g->consumers)
-			return 0;
-	} while ((--c)->id != consumer);
+	while (i && g->consumers[i - 1].id != consumer)
+		i--;
+	if (!i)
+		return 0;
+	c = g->consumers + i - 1;
 	d = reallocarray(c->devices, c->nr_devices + 1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;

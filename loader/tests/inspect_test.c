@@ -122,7 +122,7 @@ static void broken(void)
 
 	snprintf(path, sizeof(path), "%s/exclusive_kvm.bpf.o", tap_progs);
 	EXPECT_NUM(mg_read_object(path, (void **)&data, &size), 0);
-	step = size / 997 + 1;
+	step = size / (getenv("MEMGATE_TEST_QUICK") ? 37 : 997) + 1;
 	for (i = 0; i < size; i += step) {
 		/* of its own size, so that a byte too far is noticed */
 		copy = malloc(i ?: 1);
@@ -141,7 +141,7 @@ static void broken(void)
 	}
 	free(data);
 	/* Most of a file is instructions and debug info. */
-	EXPECT(seen > 100);
+	EXPECT(seen > 10);
 }
 
 const struct tap_test inspect_tests[] = {

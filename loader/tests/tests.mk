@@ -22,7 +22,7 @@ T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(TPROGS)/later.bpf.o \
 	   bad_name_long bad_name_space bad_kfunc_tcp exclusive_kvm)
 
 # For selftests/cli_test.sh, which runs in the VM.
-vm-tests: $(T)/cli_helper $(T_BPF) $(T)/vmm
+vm-tests: $(T)/cli_helper $(T_BPF) $(T)/vmm $(T)/memgate-san
 
 # The example as a user builds it, against what 'make install' leaves.
 $(T)/vmm: examples/vmm.c tests/vmm.sh $(OUT)/$(SONAME) \
@@ -39,10 +39,26 @@ $(T)/cli_helper: tests/cli_helper.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -D_GNU_SOURCE $(WARN) $(LDFLAGS) -o $@ $< -ljson-c
 
-check: $(T)/unit_test $(T_BPF) $(OUT)/memgate lib
+check: $(T)/unit_test $(T)/unit_test-plain $(T_BPF) $(OUT)/memgate lib \
+		fuzz-targets
 	$(Q)tests/check.sh "$(T)/unit_test $(TPROGS)" \
 		"tests/usage_test.sh $(OUT)/memgate" \
-		"tests/lib_test.sh $(OUT) $(TOP)/include $(CURDIR)"
+		"tests/lib_test.sh $(OUT) $(TOP)/include $(CURDIR)" \
+		"tests/valgrind.sh $(T)/unit_test-plain $(TPROGS) $(OUT)/memgate" \
+		"tests/fuzz/run.sh $(FUZZ) 3 $(TPROGS) $(TARGETS)"
+
+# For selftests/cli_san_test.sh.
+$(T)/memgate-san: $(patsubst %.c,$(T)/%.o,$(LIB_SRC) $(CLI_SRC))
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS) -ljson-c
+
+# The same tests without sanitizers, which valgrind cannot run.
+$(T)/unit_test-plain: $(wildcard tests/*_test.c) \
+		$(filter-out %/main.o,$(CLI_OBJ)) $(OUT)/libmemgate.a \
+		tests/tap.h tests/tests.mk
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OURS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) \
+		$(LIBS) -ljson-c
 
 $(T)/unit_test: $(T_OBJ)
 	$(call msg,LINK,$@)

@@ -381,6 +381,7 @@ static void whole_params(void)
 {
 	struct memgate_policy p = { .map_fd = -1, .name = "values" };
 	struct memgate_params *params;
+	const void *bytes_set;
 	struct layout all;
 	char buf[8];
 	size_t size;
@@ -401,8 +402,9 @@ static void whole_params(void)
 	EXPECT_HAS(memgate_error_text(), "4 bytes of parameters, policy "
 		   "values declares");
 	EXPECT_NUM(memgate_params__set_data(params, &all, sizeof(all)), 0);
-	EXPECT(!memcmp(memgate_params__data(params, &size), &all, size));
+	bytes_set = memgate_params__data(params, &size);
 	EXPECT_NUM(size, sizeof(all));
+	EXPECT(!memcmp(bytes_set, &all, size));
 	/* every byte was named */
 	EXPECT_NUM(memgate_params__set(params, "numbers", "1"), -ERANGE);
 	memgate_params__free(params);
