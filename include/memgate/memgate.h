@@ -499,6 +499,154 @@ MEMGATE_API void memgate_gate_info__free(struct memgate_gate_info *info);
 MEMGATE_API void memgate_gate__free_list(struct memgate_gate_info **gates,
 					 size_t nr);
 
+/* ---- events ------------------------------------------------------------- */
+
+struct memgate_events;
+
+/** @brief which event it is */
+enum memgate_event_kind {
+	/** a question was asked and answered */
+	MEMGATE_EVENT_DECISION = 1,
+	/** refused without a question: no class covers this way */
+	MEMGATE_EVENT_CLOSED = 2,
+};
+
+/** @brief who wants the memory, as policies judge it */
+struct memgate_event_task {
+	/** in the reader's pid namespace, 0 if not visible there */
+	pid_t pid;
+	/** the process's id in the initial pid namespace */
+	pid_t tgid;
+	/** the thread in which it happened, in the initial pid namespace */
+	pid_t tid;
+	/** in the initial user namespace */
+	uint32_t euid, egid;
+	/** start of the process, field 22 of /proc/PID/stat */
+	uint64_t start;
+	/** id of the cgroup (v2): its directory's inode number */
+	uint64_t cgroup;
+	/** executable, as policies compare it (major << 20 | minor); or 0 */
+	uint64_t exe_ino;
+	uint32_t exe_dev;
+	/** a kernel thread: it acts for others */
+	bool kthread;
+	/** what it calls itself, unprintable bytes as ? */
+	char comm[17];
+};
+
+/** @brief a device, as policies judge it (memgate/device.bpf.h) */
+struct memgate_event_device {
+	/** as in sysfs; empty: there is none (yet) */
+	char name[64];
+	/** address of the nearest PCI device; empty if it is part of none */
+	char pci[64];
+	/** driver of the nearest part that has one, or empty */
+	char driver[64];
+	/** of that PCI device */
+	uint16_t vendor, device;
+	uint32_t pci_class;
+	/** number of the iommu_group, -1 if there is none */
+	int group;
+	/** it is itself a PCI bridge */
+	bool bridge;
+	/** it is a network interface, in the initial network namespace */
+	bool net;
+	/** it is an RDMA device */
+	bool rdma;
+};
+
+/** @brief one event; its texts have unprintable bytes as ? */
+struct memgate_event {
+	enum memgate_event_kind kind;
+	/** enum memgate_class, or a later one; for decisions, as the rest */
+	uint32_t class_nr;
+	/** when, in ns of CLOCK_BOOTTIME */
+	uint64_t time;
+	/** id of the gate; 0 for the way "orphan", which has none */
+	uint64_t gate;
+	/** bytes of the memfd that the question is about */
+	uint64_t start, len;
+	/** id of a consumer that stays, or 0 */
+	uint64_t consumer;
+	/** other consumers of its class that were attached at that time */
+	uint32_t others;
+	/** enum memgate_map_op, for MEMGATE_MAP alone */
+	uint32_t op;
+	/** enum memgate_rights */
+	uint32_t rights;
+	/** 0, or the negative errno of the refusal */
+	int ret;
+	/** who set the consumer up; for all others who makes the access */
+	struct memgate_event_task task;
+	struct memgate_event_device device;
+	/** the first that refused, or else the last of those that allowed;
+	 * empty if no policy decides
+	 */
+	char policy[MEMGATE_NAME_LEN];
+	/** for MEMGATE_EVENT_CLOSED: the way, such as "hmm" */
+	char way[MEMGATE_NAME_LEN];
+	/** of the memfd; empty if not known */
+	char name[256];
+};
+
+/** @brief which events are wanted, decided in the kernel; zero: all */
+struct memgate_events_opts {
+	/** sizeof(struct memgate_events_opts): members may come */
+	size_t size;
+	/** ids of gates; none: all gates */
+	const uint64_t *gates;
+	size_t nr_gates;
+	/** MEMGATE_CLASS() of each, 0: all.  MEMGATE_EVENT_CLOSED has none. */
+	uint64_t classes;
+	/** a process, in the caller's pid namespace; 0: all */
+	pid_t pid;
+	/** name of a policy whose answer it is; NULL: all */
+	const char *policy;
+	/** leave out what was allowed, or what was refused */
+	bool no_allowed, no_refused;
+	/** room for events that are not read yet; 0: 4 MiB */
+	size_t ring_bytes;
+};
+
+/**
+ * @brief watch the decisions of all gates from now on
+ * @param opts NULL for all events
+ * @return NULL and errno EPERM without CAP_BPF and CAP_PERFMON, EOPNOTSUPP
+ * if the kernel has no such tracepoints, EINVAL for a filter that is none,
+ * ENOMEM
+ *
+ * Process ids are those of the pid namespace in which this is called.  An
+ * object is used by one thread at a time.
+ */
+MEMGATE_API struct memgate_events *
+memgate_events__open(const struct memgate_events_opts *opts);
+
+/** @brief for poll(2): POLLIN when there may be something to read */
+MEMGATE_API int memgate_events__fd(const struct memgate_events *events);
+
+/**
+ * @brief call fn for each event that is there
+ * @param fn gets an event that lives during the call; non-zero ends the walk
+ * @param timeout_ms how long to wait for the first one: 0 not at all, -1 for
+ * ever
+ * @return how many events fn was given, 1024 at most; or a negative errno:
+ * -EINTR if a signal came while it waited
+ */
+MEMGATE_API int
+memgate_events__read(struct memgate_events *events,
+		     int (*fn)(const struct memgate_event *event, void *ctx),
+		     void *ctx, int timeout_ms);
+
+/**
+ * @brief how many events there was no room for since the beginning
+ *
+ * They were wanted, and are missing in what is read.
+ */
+MEMGATE_API uint64_t memgate_events__lost(const struct memgate_events *events);
+
+/** @brief watch no longer */
+MEMGATE_API void memgate_events__free(struct memgate_events *events);
+
 #ifdef __cplusplus
 }
 #endif

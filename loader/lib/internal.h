@@ -158,6 +158,9 @@ int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr);
 int mg_records_parse(const void *data, size_t len,
 		     struct memgate_gate_info ***gates, size_t *nr);
 
+/* events.c */
+int mg_event_parse(const void *data, size_t len, struct memgate_event *e);
+
 /* fdinfo.c */
 struct memgate_gate_info *mg_fdinfo_parse(FILE *f);
 int mg_add_device(struct memgate_gate_info *g, uint64_t consumer,

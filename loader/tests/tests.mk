@@ -70,6 +70,7 @@ $(T)/%.o: %.c $(LIBBPF) Makefile tests/tests.mk
 	$(Q)$(CC) $(CFLAGS) $(OURS) $(SAN) -MMD -MP -c -o $@ $<
 
 $(T)/lib/iterate.o: $(OUT)/lib/gates.bpf.o
+$(T)/lib/events.o: $(OUT)/lib/events.bpf.o
 
 $(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF) \
 		$(wildcard $(TOP)/include/memgate/*.bpf.h)
