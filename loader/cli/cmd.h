@@ -147,5 +147,6 @@ int cmd_gate_seal(struct words *w);
 int cmd_gate_freeze(struct words *w);
 int cmd_run(struct words *w);
 int cmd_feature_probe(struct words *w);
+int cmd_monitor(struct words *w);
 
 #endif /* _MEMGATE_CMD_H */

@@ -47,6 +47,10 @@ static const struct command commands[] = {
 	  "[policy POLICY [param K=V]...]... [nofreeze pin DIR] "
 	  "-- COMMAND ARGS",
 	  "become a command that has gated memory" },
+	{ "monitor", NULL, cmd_monitor,
+	  "[gate { ID | GATE }]... [class CLASS]... [pid PID] [policy NAME] "
+	  "[refused|allowed] [count N] [for SECONDS] [-- COMMAND ARGS]",
+	  "decisions as they are made" },
 	{ "feature", "probe", cmd_feature_probe, "",
 	  "what the kernel has, what this process may do" },
 };

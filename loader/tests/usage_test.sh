@@ -138,6 +138,24 @@ fails 125 "'nofreeze' and 'pin DIR' go together" \
 	run size 1M pin /sys/fs/bpf/x -- true
 fails 125 "unexpected word 'sizes', did you mean 'size'?" run sizes 1M -- true
 json 125 '"hint":"usage: memgate run size N' run -- true
+fails 1 "'gate' needs an id, 'fd N' or 'pid PID fd N'" monitor gate x
+fails 1 "'gate' needs an id" monitor gate
+fails 1 "gates have ids from 1 on" monitor gate 0
+fails 1 "'pid PID' is followed by 'fd N'" monitor gate pid 1
+fails 1 "a gate is named by 'gate pid PID fd N'" monitor pid 1 fd 2
+fails 1 "'pid' needs the number of a process" monitor pid 0
+fails 1 "'class' needs the name of a class" monitor class maps
+fails 1 "'class' needs the name of a class" monitor class
+fails 1 "'class' needs the name of a class" monitor class 64
+fails 1 "'policy' needs the name of a policy" monitor policy
+fails 1 "no policy has a name as long as" \
+	monitor policy a_policy_whose_name_is_too_long_
+fails 1 "'count' needs a number of events" monitor count 0
+fails 1 "'for' needs a number of seconds" monitor for ever
+fails 1 "'refused' and 'allowed' leave nothing" monitor refused allowed
+fails 1 "'--' is followed by a command" monitor --
+fails 1 "unexpected word 'x'" monitor x
+json 1 '"errno":"EINVAL"' monitor count x
 json 1 '"errno":"ENOENT"' policy load /nonexistent
 
 echo "1..$nr"
