@@ -134,6 +134,10 @@ int show_policy_field(const struct memgate_field *field, void *ctx);
 void print_policy_rules(struct memgate_policy *p);
 struct json_object *policy_rules_json(struct memgate_policy *p);
 
+/* cmd_run.c */
+int run_command_on_memory(struct words *w, int (*ready)(int fd, void *ctx),
+			  void *ctx);
+
 int cmd_policy_load(struct words *w);
 int cmd_policy_check(struct words *w);
 int cmd_policy_list(struct words *w);
@@ -148,5 +152,6 @@ int cmd_gate_freeze(struct words *w);
 int cmd_run(struct words *w);
 int cmd_feature_probe(struct words *w);
 int cmd_monitor(struct words *w);
+int cmd_learn(struct words *w);
 
 #endif /* _MEMGATE_CMD_H */

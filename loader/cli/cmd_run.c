@@ -273,7 +273,12 @@ static int exec_command(struct words *w, int fd, const char * const *values)
 			    "cannot execute %s", w->word[0]);
 }
 
-int cmd_run(struct words *w)
+/*
+ * @ready is called in the process that becomes the command, when the memory
+ * is as it will be; 0 or the exit code.  May be NULL.
+ */
+int run_command_on_memory(struct words *w, int (*ready)(int fd, void *ctx),
+			  void *ctx)
 {
 	struct run r = {
 		.name = "memgate", .fd = -1, .page = 4096,
@@ -313,6 +318,13 @@ int cmd_run(struct words *w)
 	}
 	if (!err)
 		err = install_all(&r, fd);
+	if (!err && ready)
+		err = ready(fd, ctx);
 	err = err ? fail(err) : exec_command(w, fd, values);
 	return remove_pins(&r, err);
+}
+
+int cmd_run(struct words *w)
+{
+	return run_command_on_memory(w, NULL, NULL);
 }

@@ -51,6 +51,10 @@ static const struct command commands[] = {
 	  "[gate { ID | GATE }]... [class CLASS]... [pid PID] [policy NAME] "
 	  "[refused|allowed] [count N] [for SECONDS] [-- COMMAND ARGS]",
 	  "decisions as they are made" },
+	{ "learn", NULL, cmd_learn,
+	  "{ [gate { ID | GATE }]... | size N[KMGT] [hugetlb 2M|1G] [name N] "
+	  "[fd N] } [for SECONDS] [-- COMMAND ARGS]",
+	  "the narrowest policies that a workload gets along with" },
 	{ "feature", "probe", cmd_feature_probe, "",
 	  "what the kernel has, what this process may do" },
 };

@@ -64,6 +64,7 @@ extern const struct tap_test events_tests[];
 extern const struct tap_test fdinfo_tests[];
 extern const struct tap_test file_tests[];
 extern const struct tap_test inspect_tests[];
+extern const struct tap_test learn_tests[];
 extern const struct tap_test log_tests[];
 extern const struct tap_test number_tests[];
 extern const struct tap_test param_tests[];

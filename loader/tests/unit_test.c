@@ -8,7 +8,7 @@ const char *tap_progs;
 static const struct tap_test * const lists[] = {
 	number_tests, param_tests, value_tests, fdinfo_tests,
 	records_tests, log_tests, file_tests, inspect_tests, self_tests,
-	events_tests,
+	events_tests, learn_tests,
 };
 
 #define NR_LISTS (sizeof(lists) / sizeof(lists[0]))

@@ -155,6 +155,15 @@ fails 1 "'for' needs a number of seconds" monitor for ever
 fails 1 "'refused' and 'allowed' leave nothing" monitor refused allowed
 fails 1 "'--' is followed by a command" monitor --
 fails 1 "unexpected word 'x'" monitor x
+fails 1 "say what to learn from" learn
+fails 1 "say what to learn from" learn for 5
+fails 1 "'size' is for the memory of a command" learn size 1M
+fails 1 "a command has memory of its own" learn gate 5 -- true
+fails 1 "'--' is followed by a command" learn size 1M --
+fails 1 "'size' needs a value" learn size -- true
+fails 1 "'for' needs a number of seconds" learn for 0 size 1M -- true
+fails 1 "unexpected word 'policy'" learn size 1M policy allow -- true
+fails 1 "unexpected word 'nofreeze'" learn size 1M nofreeze -- true
 json 1 '"errno":"EINVAL"' monitor count x
 json 1 '"errno":"ENOENT"' policy load /nonexistent
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Uses the memfd at descriptor 7 in the ways that it is told to: what the
- * tests of `memgate monitor` watch.
+ * tests of `memgate monitor` and `memgate learn` watch.
  *
  *   workload [UID[.GID]:]STEP[*COUNT]...
  *
