@@ -35,6 +35,7 @@
 #include <memgate/types.bpf.h>
 #endif
 #include <memgate/kfuncs.bpf.h>
+#include <memgate/successor.h>
 
 #ifndef PF_KTHREAD
 #define PF_KTHREAD		0x00200000
