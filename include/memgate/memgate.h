@@ -31,6 +31,7 @@
 #include <sys/types.h>
 
 #include <linux/memgate.h>
+#include <memgate/successor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -409,6 +410,44 @@ MEMGATE_API int memgate_link__open(const char *path);
 
 /** @brief open a link by its id (CAP_SYS_ADMIN) */
 MEMGATE_API int memgate_link__open_id(uint32_t id);
+
+/* ---- handover ----------------------------------------------------------- */
+
+/**
+ * @brief when a process started, which with its id names it for good
+ * @param ticks field 22 of /proc/PID/stat
+ * @return -ESRCH if there is no such process
+ */
+MEMGATE_API int memgate_process_start(pid_t pid, uint64_t *ticks);
+
+/**
+ * @brief name the process whose VM may use the memory next
+ * @param memfd of the gate; the descriptor keeps it while this goes on
+ * @param pid a process; may be one that will execute a VMM later
+ * @param map_pin pin of the policy's map "successors", which must be
+ * writable; NULL to find it by the gate (CAP_SYS_ADMIN)
+ * @return -EEXIST if a process that lives is named already; -EOPNOTSUPP if no
+ * policy of the gate takes part; -ESRCH; -EPERM
+ *
+ * What it means is the policy's matter: see exclusive_kvm.  A process that
+ * is named and has ended makes way for another.
+ */
+MEMGATE_API int memgate_gate__name_successor(int memfd, pid_t pid,
+					     const char *map_pin);
+
+/**
+ * @brief take the name back
+ * @return 1 if nobody was named (any more)
+ */
+MEMGATE_API int memgate_gate__cancel_successor(int memfd,
+					       const char *map_pin);
+
+/**
+ * @brief who is named
+ * @return -ENOENT if nobody is
+ */
+MEMGATE_API int memgate_gate__successor(int memfd, const char *map_pin,
+					struct memgate_successor *who);
 
 /* ---- seeing it ---------------------------------------------------------- */
 

@@ -118,10 +118,15 @@ struct use {
 int parse_use(struct words *w, struct use *use);
 int install_use(int memfd, const struct use *use, char *name, size_t size);
 
-/* target.c: "fd N" and "pid PID fd N" */
+/* target.c: "fd N" and "pid PID [fd N]" */
 int parse_int(const char *s, int *value);
 int parse_size(const char *s, uint64_t *size);
 int parse_target(struct words *w, int *fd);
+int target_pid(const struct words *w);
+
+/* cmd_handover.c */
+void print_successor(int memfd);
+void add_successor(struct json_object *obj, int memfd);
 
 /* self.c: what names this process for a policy */
 int self_start(uint64_t *ticks);
@@ -149,6 +154,7 @@ int cmd_gate_list(struct words *w);
 int cmd_gate_show(struct words *w);
 int cmd_gate_seal(struct words *w);
 int cmd_gate_freeze(struct words *w);
+int cmd_gate_handover(struct words *w);
 int cmd_run(struct words *w);
 int cmd_feature_probe(struct words *w);
 int cmd_monitor(struct words *w);

@@ -122,9 +122,37 @@ static int keep_link(int link_fd, const char *pin, const char *dir,
 	return err;
 }
 
+/* In parameters, {tgid} and {start} name the process of "pid PID". */
+static int expand_use(struct use *use, int pid)
+{
+	static const char * const names[] = { "tgid", "start" };
+	const char *values[2];
+	char text[2][24];
+	uint64_t start;
+	int i, err;
+
+	if (!pid)
+		return 0;
+	err = memgate_process_start(pid, &start);
+	if (err)
+		return errno = -err, report();
+	for (i = 0; i < 2; i++)
+		values[i] = text[i];
+	snprintf(text[0], sizeof(text[0]), "%d", pid);
+	snprintf(text[1], sizeof(text[1]), "%llu", (unsigned long long)start);
+	for (i = 0; i < use->nr_params; i++) {
+		use->param[i] = expand(use->param[i], names, values, 2);
+		if (!use->param[i])
+			return report_errno(EXIT_REFUSED, ENOMEM, NULL,
+					    "parameters");
+	}
+	return 0;
+}
+
 int cmd_gate_attach(struct words *w)
 {
 	char dir[128], path[256], name[64];
+	int pid = target_pid(w);
 	struct memgate_gate_info *g;
 	const char *pin = NULL;
 	int fd, link_fd, err;
@@ -137,6 +165,8 @@ int cmd_gate_attach(struct words *w)
 		return wrong_word(w, "'gate attach GATE' is followed by "
 				  "'policy POLICY'");
 	err = parse_use(w, &use);
+	if (!err)
+		err = expand_use(&use, pid);
 	if (err)
 		return err;
 	if (take_word(w, "pin")) {

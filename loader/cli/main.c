@@ -42,6 +42,9 @@ static const struct command commands[] = {
 	  "close the memory to every new access" },
 	{ "gate", "freeze", cmd_gate_freeze, "GATE",
 	  "nobody changes its policies any more" },
+	{ "gate", "handover", cmd_gate_handover,
+	  "GATE { to pid PID | cancel } [map PATH]",
+	  "name the process whose virtual machine comes next" },
 	{ "run", NULL, cmd_run,
 	  "size N[KMGT] [hugetlb 2M|1G] [name N] [fd N] [no-default] "
 	  "[policy POLICY [param K=V]...]... [nofreeze pin DIR] "
@@ -61,7 +64,7 @@ static const struct command commands[] = {
 
 /* The words in capitals that have a grammar of their own. */
 static const struct term terms[] = {
-	{ "GATE", "{ fd N | pid PID fd N }" },
+	{ "GATE", "{ fd N | pid PID [fd N] }" },
 	{ "POLICY", "{ NAME | /path/of/its/pin }" },
 };
 

@@ -295,11 +295,15 @@ int cmd_gate_show(struct words *w)
 	if (!g)
 		return report();
 	if (json_output) {
-		print_json(gate_json(g));
+		struct json_object *obj = gate_json(g);
+
+		add_successor(obj, fd);
+		print_json(obj);
 	} else {
 		print_header(g);
 		print_installs(g);
 		print_consumers(g);
+		print_successor(fd);
 		print_verdicts(g);
 	}
 	memgate_gate_info__free(g);

@@ -103,6 +103,7 @@ int mg_ops_read(const struct btf *btf, uint32_t type_id,
 int mg_ops_missing(const struct btf *btf, uint32_t type_id,
 		   const struct mg_ops_data *data, uint64_t decides);
 int mg_ops_read_map(struct memgate_policy *p);
+int mg_ops_program(int map_fd, const char *name, uint32_t *id);
 
 /* field.c */
 int mg_params_type(const struct btf *btf, uint32_t *type_id);

@@ -139,3 +139,38 @@ int mg_ops_read_map(struct memgate_policy *p)
 	free(value);
 	return err;
 }
+
+/*
+ * The id of the program that a loaded policy has as member @name; 0: none.
+ * The kernel puts it where an object file has the program's address.
+ */
+int mg_ops_program(int map_fd, const char *name, uint32_t *id)
+{
+	const struct btf *btf = mg_vmlinux_btf();
+	const struct btf_member *m;
+	struct bpf_map_info info;
+	uint32_t len = sizeof(info);
+	uint64_t prog = 0;
+	void *value;
+	int key = 0;
+	int err;
+
+	if (!btf)
+		return -errno;
+	memset(&info, 0, sizeof(info));
+	if (bpf_map_get_info_by_fd(map_fd, &info, &len))
+		return -errno;
+	m = find_member(btf, info.btf_vmlinux_value_type_id, "data");
+	if (!m)
+		return -ENOENT;
+	value = calloc(1, info.value_size);
+	if (!value)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(map_fd, &key, value) ? -errno : 0;
+	if (!err && !get_member(btf, m->type, (char *)value + m->offset / 8,
+				name, &prog, sizeof(prog)))
+		err = -ENOENT;
+	free(value);
+	*id = prog;
+	return err;
+}

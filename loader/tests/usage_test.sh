@@ -105,11 +105,11 @@ fails 1 "unexpected word 'nme', did you mean 'name'?" policy load F nme x
 fails 1 "cannot open policy file /nonexistent" policy load /nonexistent
 fails 1 "/proc/version is no ELF object file" policy load /proc/version
 
-fails 1 "name the gate: 'fd N' or 'pid PID fd N'" gate seal
+fails 1 "name the gate: 'fd N' or 'pid PID [fd N]'" gate seal
 fails 1 "'fd' needs a number" gate seal fd x
 fails 1 "'fd' needs a number" gate seal fd -1
 fails 1 "'pid' needs the number of a process" gate seal pid 0 fd 3
-fails 1 "'pid PID' is followed by 'fd N'" gate seal pid 1
+fails 1 "'fd' needs a number" gate seal pid 1 fd
 fails 1 "unexpected word 'now'" gate seal fd 0 now
 fails 1 "'gate attach GATE' is followed by" gate attach fd 3
 fails 1 "'policy' needs the name of a policy" gate attach fd 3 policy

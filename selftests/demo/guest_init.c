@@ -7,13 +7,19 @@
  *	ping		use fresh memory, and say how long the guest is up and
  *			whether the text is still there
  *	dma		have a device copy the text, say what it has copied
+ *	disk		say the first line of what is on the first disk
+ *	count		from now on, count, and say every number
  *	off		power off
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +70,37 @@ static void dma(void)
 		printf("guest: the device has copied \"%s\"\n", copy);
 }
 
+static void disk(void)
+{
+	char sector[512] = "";
+	int fd;
+
+	mkdir("/dev", 0755);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	fd = open("/dev/vda", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, sector, sizeof(sector) - 1) <= 0)
+		printf("guest: no disk: %s\n", strerror(errno));
+	else
+		printf("guest: the disk says \"%.*s\"\n",
+		       (int)strcspn(sector, "\n"), sector);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* By a process of its own: what it has reached is in its memory alone. */
+static void count(void)
+{
+	long nr;
+
+	fflush(stdout);
+	if (fork())
+		return;
+	for (nr = 1;; nr++) {
+		printf("guest: %ld\n", nr);
+		usleep(200000);
+	}
+}
+
 static void __attribute__((noreturn)) power_off(void)
 {
 	printf("guest: powering off\n");
@@ -92,6 +129,10 @@ int main(void)
 			ping();
 		else if (!strcmp(line, "dma"))
 			dma();
+		else if (!strcmp(line, "disk"))
+			disk();
+		else if (!strcmp(line, "count"))
+			count();
 		else if (!strcmp(line, "off"))
 			power_off();
 		else
