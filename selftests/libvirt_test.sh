@@ -128,13 +128,13 @@ works 'libvirt: starts a domain, whose guest boots' 'guest: hello' \
 	says "$work/home/serial" 'guest: hello' $runner
 vm=$(memgate gate list | sed -n 's/^  consumer  kvm .* pid \([0-9]*\)$/\1/p')
 stray=$vm
-fd=$(memgate gate list | sed -n "s/^  holder .*pid $vm .* fd \([0-9]*\)$/\1/p")
+fd=$(memfd_of "$vm" | head -n 1)
 works 'libvirt: it is the process that libvirt takes for QEMU' "^$vm$" \
 	cat "$work/home/root/run/qemu/gated.pid"
 works 'libvirt: its memory has a gate, frozen' ', frozen' \
-	memgate gate show pid "$vm" fd "$fd"
+	memgate gate show pid "$vm"
 works 'libvirt: and the policies' 'class     kvm .*decided by exclusive_kvm' \
-	memgate gate show pid "$vm" fd "$fd"
+	memgate gate show pid "$vm"
 refused 'libvirt: root does not map it' 'mmap: Permission denied' \
 	"$tools/peek" map "$vm" "$fd" x
 refused 'libvirt: nor read it' 'Permission denied' \

@@ -54,7 +54,8 @@ works() {
 	local name=$1 pattern=$2
 
 	shift 2
-	"$@" >"$work/said" 2>&1 && grep -qaE -e "$pattern" "$work/said"
+	"$@" >"$work/said" 2>&1 &&
+		{ [ -z "$pattern" ] || grep -qaE -e "$pattern" "$work/said"; }
 	result $? "$name"
 }
 

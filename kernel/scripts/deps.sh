@@ -16,6 +16,7 @@ packages=(
 	qemu-system-x86 busybox-static liburing-dev procps iproute2 e2fsprogs
 	util-linux rsync libnuma-dev kmod
 	libibverbs-dev ibverbs-providers rdma-core perftest
+	qemu-utils libvirt-daemon-driver-qemu
 	# make style
 	sparse codespell shellcheck
 )
