@@ -99,8 +99,10 @@ cat >"$work/domain.xml" <<END
   </devices>
 </domain>
 END
-mkdir "$work/home"
-chown $nobody:$nobody "$work/home"
+mkdir -p "$work/home/root/etc"
+# Without virtlogd.
+echo 'stdio_handler = "file"' >"$work/home/root/etc/qemu.conf"
+chown -R $nobody:$nobody "$work/home"
 
 # A user's own libvirt, which is part of that program.
 libvirt() {

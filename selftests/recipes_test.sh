@@ -27,8 +27,35 @@ works 'run: it ends' 'status 0' vm_off run
 
 # ---- A QEMU that runs already, gated from outside --------------------------
 
+give_to_vfio() {
+	local sysfs=/sys/bus/pci/devices/$1
+
+	echo vfio-pci >"$sysfs/driver_override" &&
+		echo "$1" >/sys/bus/pci/drivers_probe && readlink "$sysfs/driver"
+}
+
+# plug_in ADDRESS: what QEMU answers
+plug_in() {
+	local line=''
+
+	{
+		printf '{ "execute": "%s", "arguments": { %s }, "id": "%s" }\n' \
+			qmp_capabilities '' 1 device_add "\"bus\": \"port\",
+			\"driver\": \"vfio-pci\", \"host\": \"$1\"" 2 >&3
+		until [[ $line == *'"id": "2"'* ]]; do
+			IFS= read -r -t "$patience" line <&4 || return 0
+		done
+	} 3<>"$work/monitor.in" 4<>"$work/monitor.out"
+	printf '%s\n' "$line"
+	[[ $line != *'"error": '* ]]
+}
+
+device=0000:00:10.0	# one of the VM that this runs in
+mkfifo "$work"/monitor.{in,out}
 vm_start late "${machine[@]}" -object \
-	"memory-backend-memfd,id=m0,size=$memory,share=on"
+	"memory-backend-memfd,id=m0,size=$memory,share=on" \
+	-device pcie-root-port,id=port -chardev "pipe,id=mon,path=$work/monitor" \
+	-mon chardev=mon,mode=control
 vm=$vm_pid
 works 'outside: a QEMU with memory-backend-memfd boots' 'bytes kept' \
 	start_guest late
@@ -52,6 +79,10 @@ refused 'outside: a stranger does not map it any more' \
 refused 'outside: nor read it' 'Permission denied' peek read "$vm" "$fd"
 refused 'outside: a second VM does not get it' 'Permission denied' \
 	vm_once "/proc/$vm/fd/$fd"
+works 'outside: there is a device to pass through' 'vfio-pci' \
+	give_to_vfio $device
+refused 'outside: but it is refused when it is plugged in' \
+	"$device.*Permission denied" plug_in $device
 refused 'outside: nobody opens it to another' 'frozen' \
 	setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin \
 	memgate gate attach pid "$vm" policy owner
