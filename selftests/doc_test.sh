@@ -4,7 +4,8 @@
 # Every command that README.md and the manuals show is run, and what it
 # prints has the shape that they show; every piece of C that they show is in
 # a file that the build compiles.  Needs root and a memgate kernel; TAP on
-# stdout.  With arguments: these pages.
+# stdout.  By itself for README.md and Documentation/userspace-api/memgate.rst;
+# man_test.sh and guide_test.sh call it for the others.
 #
 # A page's literal block with lines that begin with "# " (run by root) or
 # "$ " (run by nobody, with no capability) is a session: each such line is a
@@ -72,7 +73,6 @@ fi
 
 installed "$DOC_TEST_WORK" || exit 1
 export PATH=$DOC_TEST_WORK/bin:$PATH BUILD=$build
-manuals=$top/kernel/src/Documentation/userspace-api
-[ $# -gt 0 ] || set -- "$top/README.md" "$top"/loader/man/*.rst \
-	"$manuals/memgate.rst" "$manuals/memgate-policy.rst"
+[ $# -gt 0 ] || set -- "$top/README.md" \
+	"$top/kernel/src/Documentation/userspace-api/memgate.rst"
 run "$here/doc_skip" "$@"
