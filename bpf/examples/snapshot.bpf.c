@@ -81,10 +81,10 @@ int MEMGATE_PROG(may_attach, snapshot_may_attach, struct memgate *gate,
 	if (!params->uid || task->cred->euid.val != params->uid)
 		return -EACCES;
 
-	/* There is nothing behind the end. */
+	/* There is nothing behind the end.  A length of 0 is not known. */
 	if (start >= size)
 		return 0;
-	if (len > size - start)
+	if (!len || len > size - start)
 		len = size - start;
 	return spend(gate, len, params->limit ?: size);
 }
