@@ -151,6 +151,19 @@ MEMGATE_API int memgate_policy__pin(struct memgate_policy *policy,
 				    const char *name, mode_t mode);
 
 /**
+ * @brief pin a policy and give the pins that installing needs to a group
+ * @param gid whose; (gid_t)-1 leaves the caller's. CAP_CHOWN is needed for a
+ * group that the caller is no member of.
+ * @return as memgate_policy__pin(); -EPERM if the group may not be given
+ *
+ * The link stays the owner's alone: who may install a policy cannot unload
+ * it.
+ */
+MEMGATE_API int memgate_policy__pin_group(struct memgate_policy *policy,
+					  const char *name, mode_t mode,
+					  gid_t gid);
+
+/**
  * @brief open a loaded policy
  * @param name its pin's name, the name it gives itself, or (with a slash)
  * the path of a pinned link or map

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* memgate policy load | list | show | unload */
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 
 #include "cmd.h"
@@ -51,11 +52,31 @@ static int parse_mode(const char *s, mode_t *mode)
 	return 0;
 }
 
+/* By name or by number. */
+static int parse_group(const char *s, gid_t *gid)
+{
+	struct group *gr;
+	char *end;
+
+	if (!s || !*s)
+		return -EINVAL;
+	gr = getgrnam(s);
+	if (gr) {
+		*gid = gr->gr_gid;
+		return 0;
+	}
+	errno = 0;
+	*gid = strtoul(s, &end, 10);
+	return *end || errno || *gid == (gid_t)-1 || *s == '-' ? -EINVAL : 0;
+}
+
 int cmd_policy_load(struct words *w)
 {
 	const char *file = next_word(w);
 	const char *name = NULL;
 	struct memgate_policy *p;
+	const char *group = NULL;
+	gid_t gid = (gid_t)-1;
 	mode_t mode = 0;
 	int err;
 
@@ -71,6 +92,13 @@ int cmd_policy_load(struct words *w)
 				return report_usage("'mode' needs octal "
 						    "permissions such as "
 						    "0444");
+		} else if (take_word(w, "group")) {
+			group = next_word(w);
+			if (parse_group(group, &gid))
+				return report_usage("'group' needs the name "
+						    "or number of a group, "
+						    "not '%s'",
+						    group ? group : "");
 		} else {
 			return no_more_words(w);
 		}
@@ -78,7 +106,10 @@ int cmd_policy_load(struct words *w)
 	p = memgate_policy__load(file);
 	if (!p)
 		return report();
-	err = memgate_policy__pin(p, name, mode);
+	/* A group that may do nothing would be a strange wish. */
+	if (group && !mode)
+		mode = 0440;
+	err = memgate_policy__pin_group(p, name, mode, gid);
 	errno = -err;
 	err = err ? report() : print_loaded(p);
 	memgate_policy__free(p);

@@ -18,7 +18,7 @@
  * and the completion against it.
  */
 static const struct command commands[] = {
-	{ "policy", "load", cmd_policy_load, "FILE [name N] [mode OCTAL]",
+	{ "policy", "load", cmd_policy_load, "FILE [name N] [mode OCTAL] [group G]",
 	  "load the policy of an object file and pin it" },
 	{ "policy", "check", cmd_policy_check, "FILE",
 	  "what a policy file holds, and whether this kernel would take it" },

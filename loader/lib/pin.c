@@ -112,10 +112,25 @@ static int pin_failed(const char *path, int err)
 		       path, mg_errno_name(err));
 }
 
+/* The group first: the mode then says what it may. */
+static int share_pin(const char *path, mode_t mode, gid_t gid)
+{
+	int err;
+
+	if (gid == (gid_t)-1 || !chown(path, -1, gid))
+		return chmod(path, mode) ? pin_failed(path, -errno) : 0;
+	err = errno;
+	return mg_fail(MEMGATE_ERR_REFUSED, err, err == EPERM ?
+		       "be a member of the group, or have CAP_CHOWN" : NULL,
+		       "cannot give %s to group %u: %s", path, gid,
+		       mg_errno_name(err));
+}
+
 static int pin_rest(struct memgate_policy *p, const struct pins *pins,
-		    mode_t mode)
+		    mode_t mode, gid_t gid)
 {
 	const char *at = pins->map;
+	int err;
 
 	unlink(pins->map);
 	unlink(pins->types);
@@ -123,18 +138,19 @@ static int pin_rest(struct memgate_policy *p, const struct pins *pins,
 		return pin_failed(at, -errno);
 	/* Nobody writes a struct_ops map, or the types, through its pin. */
 	mode = 0400 | (mode & 0444);
-	if (chmod(at, mode))
-		return pin_failed(at, -errno);
+	err = share_pin(at, mode, gid);
+	if (err)
+		return err;
 	at = pins->types;
 	if (mg_types_of_map(p))
 		return 0;	/* compiled without -g: no words to keep */
-	if (mg_types_pin(p, at) || chmod(at, mode))
+	if (mg_types_pin(p, at))
 		return pin_failed(at, -errno);
-	return 0;
+	return share_pin(at, mode, gid);
 }
 
-int memgate_policy__pin(struct memgate_policy *p, const char *name,
-			mode_t mode)
+int memgate_policy__pin_group(struct memgate_policy *p, const char *name,
+			      mode_t mode, gid_t gid)
 {
 	struct pins pins;
 	int err;
@@ -150,7 +166,7 @@ int memgate_policy__pin(struct memgate_policy *p, const char *name,
 		return err;
 	if (bpf_obj_pin(p->link_fd, pins.link))
 		return pin_failed(pins.link, -errno);
-	err = pin_rest(p, &pins, mode);
+	err = pin_rest(p, &pins, mode, gid);
 	if (err) {
 		unlink(pins.types);
 		unlink(pins.map);
@@ -160,6 +176,12 @@ int memgate_policy__pin(struct memgate_policy *p, const char *name,
 	if (name)
 		snprintf(p->name, sizeof(p->name), "%s", name);
 	return 0;
+}
+
+int memgate_policy__pin(struct memgate_policy *p, const char *name,
+			mode_t mode)
+{
+	return memgate_policy__pin_group(p, name, mode, (gid_t)-1);
 }
 
 /* Through the link: this needs CAP_SYS_ADMIN, but only the link. */

@@ -100,6 +100,10 @@ fails 1 "unexpected word 'x'" policy list x
 fails 1 "'policy unload' needs the name" policy unload
 fails 1 "'mode' needs octal permissions" policy load F mode rw
 fails 1 "'mode' needs octal permissions" policy load F mode 8
+fails 1 "'group' needs the name or number of a group" \
+	policy load F group no-such-group
+fails 1 "'group' needs the name or number of a group" policy load F group -1
+fails 1 "'group' needs the name or number of a group" policy load F group
 fails 1 "'name' needs a name" policy load F name
 fails 1 "unexpected word 'nme', did you mean 'name'?" policy load F nme x
 fails 1 "cannot open policy file /nonexistent" policy load /nonexistent
