@@ -52,7 +52,8 @@ help:
 	'  make bpf              the policies' \
 	'  make loader           libmemgate and the memgate command' \
 	'  make selftests        the test programs' \
-	'  make install          policies, library and command [prefix= DESTDIR=]' \
+	'  make install          policies, library and command [prefix= DESTDIR=' \
+	'                        libdir= mandir= unitdir=: see loader/install.mk]' \
 	'  make uninstall' \
 	'' \
 	'Trying:' \
@@ -156,14 +157,12 @@ vm: selftests
 	@$(run) -- $(firstword $(wildcard $(O)/selftests/$(T) \
 		$(TOP)/selftests/$(T) $(TOP)/selftests/$(T).sh) $(T)) $(ARGS)
 
+# Where: see loader/install.mk.  What is given on the command line goes there.
 install: bpf loader
 	$(call part,loader) install prefix=$(prefix) DESTDIR=$(DESTDIR)
-	install -d $(DESTDIR)$(prefix)/lib/memgate
-	install -m 644 $(O)/bpf/*.bpf.o $(DESTDIR)$(prefix)/lib/memgate
 
 uninstall:
 	$(call part,loader) uninstall prefix=$(prefix) DESTDIR=$(DESTDIR)
-	rm -rf $(DESTDIR)$(prefix)/lib/memgate
 
 clean:
 	rm -rf $(O)/bpf $(O)/loader $(O)/selftests $(O)/vm $(O)/logs $(O)/export

@@ -45,6 +45,7 @@ check: $(T)/unit_test $(T)/unit_test-plain $(T_BPF) $(OUT)/memgate lib \
 		"tests/usage_test.sh $(OUT)/memgate" \
 		"tests/lib_test.sh $(OUT) $(TOP)/include $(CURDIR)" \
 		"tests/valgrind.sh $(T)/unit_test-plain $(TPROGS) $(OUT)/memgate" \
+		"tests/install_test.sh $(O)" \
 		"tests/fuzz/run.sh $(FUZZ) 3 $(TPROGS) $(TARGETS)"
 
 # For selftests/cli_san_test.sh.
