@@ -102,40 +102,55 @@ int mg_ops_missing(const struct btf *btf, uint32_t type_id,
 }
 
 /*
- * The same from a loaded map.  Its value is a struct bpf_struct_ops_...
- * of the kernel with the ops as member "data".  -ENOENT: not memgate's.
+ * The value of a loaded map, to be freed; NULL with errno.  It is a struct
+ * bpf_struct_ops_... of the kernel with the ops as member "data".  ENOENT: not
+ * memgate's.
  */
-int mg_ops_read_map(struct memgate_policy *p)
+static void *read_value(int map_fd, struct mg_ops_data *data,
+			uint32_t *type_id)
 {
 	const struct btf *btf = mg_vmlinux_btf();
 	const struct btf_member *m;
 	struct bpf_map_info info;
 	uint32_t len = sizeof(info);
-	struct mg_ops_data data;
 	const struct btf_type *t;
 	const char *name;
 	void *value;
 	int key = 0;
 	int err;
 
-	if (!btf)
-		return -errno;
 	memset(&info, 0, sizeof(info));
-	if (bpf_map_get_info_by_fd(p->map_fd, &info, &len))
-		return -errno;
+	if (!btf || bpf_map_get_info_by_fd(map_fd, &info, &len))
+		return NULL;
 	m = mg_ops_member(btf, info.btf_vmlinux_value_type_id, "data");
 	t = m ? btf__type_by_id(btf, m->type) : NULL;
 	name = t ? btf__name_by_offset(btf, t->name_off) : "";
 	if (strcmp(name, "memgate_ops"))
-		return -ENOENT;
+		return errno = ENOENT, NULL;
 	value = calloc(1, info.value_size);
+	if (value && bpf_map_lookup_elem(map_fd, &key, value)) {
+		err = errno;
+		free(value);
+		return errno = err, NULL;
+	}
+	*type_id = m->type;
+	data->data = (char *)value + m->offset / 8;
+	data->size = info.value_size - m->offset / 8;
+	return value;
+}
+
+/* Fill the same members from a loaded map; -ENOENT: not memgate's. */
+int mg_ops_read_map(struct memgate_policy *p)
+{
+	struct mg_ops_data data;
+	uint32_t type_id;
+	void *value;
+	int err;
+
+	value = read_value(p->map_fd, &data, &type_id);
 	if (!value)
-		return -ENOMEM;
-	data.data = (char *)value + m->offset / 8;
-	data.size = info.value_size - m->offset / 8;
-	err = bpf_map_lookup_elem(p->map_fd, &key, value);
-	if (!err)
-		err = mg_ops_read(btf, m->type, &data, p);
+		return -errno;
+	err = mg_ops_read(mg_vmlinux_btf(), type_id, &data, p);
 	free(value);
 	return err;
 }
@@ -146,31 +161,18 @@ int mg_ops_read_map(struct memgate_policy *p)
  */
 int mg_ops_program(int map_fd, const char *name, uint32_t *id)
 {
-	const struct btf *btf = mg_vmlinux_btf();
-	const struct btf_member *m;
-	struct bpf_map_info info;
-	uint32_t len = sizeof(info);
+	struct mg_ops_data data;
 	uint64_t prog = 0;
+	uint32_t type_id;
 	void *value;
-	int key = 0;
-	int err;
+	bool have;
 
-	if (!btf)
-		return -errno;
-	memset(&info, 0, sizeof(info));
-	if (bpf_map_get_info_by_fd(map_fd, &info, &len))
-		return -errno;
-	m = find_member(btf, info.btf_vmlinux_value_type_id, "data");
-	if (!m)
-		return -ENOENT;
-	value = calloc(1, info.value_size);
+	value = read_value(map_fd, &data, &type_id);
 	if (!value)
-		return -ENOMEM;
-	err = bpf_map_lookup_elem(map_fd, &key, value) ? -errno : 0;
-	if (!err && !get_member(btf, m->type, (char *)value + m->offset / 8,
-				name, &prog, sizeof(prog)))
-		err = -ENOENT;
+		return -errno;
+	have = get_member(mg_vmlinux_btf(), type_id, &data, name, &prog,
+			  sizeof(prog));
 	free(value);
 	*id = prog;
-	return err;
+	return have ? 0 : -ENOENT;
 }
