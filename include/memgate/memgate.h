@@ -244,7 +244,7 @@ memgate_policy__fields(struct memgate_policy *policy,
 MEMGATE_API const char *memgate_policy__rule(struct memgate_policy *policy,
 					     unsigned int class_nr);
 
-/* ---- a policy that is not loaded ------------------------------------------ */
+/* ---- a policy that is not loaded ---------------------------------------- */
 
 /** @brief a program of a policy, in the order of struct memgate_ops */
 struct memgate_program_info {
@@ -273,7 +273,7 @@ struct memgate_kfunc_info {
 
 /** @brief what an object file holds; made and freed by the library */
 struct memgate_policy_info {
-	/** not loaded: for memgate_policy__title(), __decides(), __fields() ... */
+	/** not loaded; for memgate_policy__title(), __fields() and the like */
 	struct memgate_policy *policy;
 	/** the name of its map, and so of its pin, which holds 15 bytes */
 	const char *name;
@@ -291,7 +291,7 @@ struct memgate_policy_info {
 	char **faults;
 	/** 0, or what memgate_probe_btf() answers: whether it could judge */
 	int no_memgate;
-	/** the capabilities that loading takes and this process lacks, or NULL */
+	/** capabilities that loading takes and this process lacks, or NULL */
 	const char *lacks;
 };
 
@@ -362,7 +362,7 @@ MEMGATE_API const void *memgate_params__data(const struct memgate_params *p,
 
 MEMGATE_API void memgate_params__free(struct memgate_params *params);
 
-/* ---- memory --------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------- */
 
 /** @brief what memory memgate_memfd__create() makes */
 struct memgate_memfd_opts {

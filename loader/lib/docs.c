@@ -42,7 +42,7 @@ bool mg_is_tagged_flags(const struct btf *btf, uint32_t struct_id, int member)
 	return find_tag(btf, struct_id, member, "memgate_flags");
 }
 
-/* MEMGATE_RULE() made an array with one element more than the class's number. */
+/* MEMGATE_RULE() made an array of one element more than the class's number. */
 static bool is_rule_of(const struct btf *btf, const struct btf_type *t,
 		       unsigned int class_nr)
 {

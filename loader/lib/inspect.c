@@ -297,9 +297,10 @@ static int set_license(struct memgate_policy_info *info,
 	size_t size = 0;
 
 	bytes = mg_elf_bytes(elf, mg_elf_section(elf, "license"), &size);
-	snprintf(text, sizeof(text), "%.*s", bytes ? (int)strnlen(bytes,
-		 size < sizeof(text) ? size : sizeof(text) - 1) : 0,
-		 bytes ? bytes : "");
+	if (size >= sizeof(text))
+		size = sizeof(text) - 1;
+	memcpy(text, bytes ? bytes : "", size);
+	text[size] = '\0';
 	info->license = text_of(text);
 	return info->license ? 0 : -ENOMEM;
 }

@@ -298,10 +298,10 @@ int mg_field_get(const struct btf *btf, const struct mg_field *f,
 			else
 				print_scalar(btf, &elem, b->data, out);
 		}
-	} else if (f->kind > MG_TEXT) {
-		return unsettable(btf, f);
-	} else {
+	} else if (f->kind < MG_TEXT) {
 		print_scalar(btf, f, b->data, out);
+	} else {
+		return unsettable(btf, f);
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-/* Parameters in words of their own, lists, bitfields; and what is said of them. */
+/* Parameters in words of their own, lists, bitfields; what is said of them. */
 #include "../lib/params.h"
 #include "tap.h"
 

@@ -4,6 +4,9 @@
 # run.sh FOLDER SECONDS OBJECTS TARGET...; TAP on stdout.
 #
 # A finding is kept in FOLDER/crash, and is a failed test.
+#
+# Each target has a function seed_TARGET:
+# shellcheck disable=SC2317
 
 fuzz=$1
 seconds=$2
@@ -30,7 +33,7 @@ dev[1].list[2]=4\nwords=a,bcdef\nbits=1\n'
 			{
 				which=$n
 				[ "$types" = /dev/null ] || which=0
-				printf "\\x0$which\\x00\\x02"
+				printf '%b' "\\x0$which\\x00\\x02"
 				printf '%-512b' "$lines" | head -c 512
 				cat "$types"
 			} > "$seeds/params/$n-${types##*/}"
@@ -63,7 +66,8 @@ seed_fdinfo()
 	printf '\x01' > "$seeds/fdinfo/records"
 	# one record of each kind: the number is its first word
 	for kind in 1 2 3 4; do
-		printf "\\x0$kind"; head -c 511 /dev/zero
+		printf '%b' "\\x0$kind"
+		head -c 511 /dev/zero
 	done >> "$seeds/fdinfo/records"
 }
 
