@@ -55,6 +55,9 @@ help:
 	'  make install          policies, library and command [prefix= DESTDIR=' \
 	'                        libdir= mandir= unitdir=: see loader/install.mk]' \
 	'  make uninstall' \
+	'  make deb              Debian packages of all that, and of the kernel, in' \
+	'                        build/deb [CONFIG=/boot/config-...: a kernel with' \
+	'                        that configuration, not the one of the test VM]' \
 	'' \
 	'Trying:' \
 	'  make vm T=seal_test   one test alone, in a VM [ARGS="..."]' \
@@ -164,8 +167,17 @@ install: bpf loader
 uninstall:
 	$(call part,loader) uninstall prefix=$(prefix) DESTDIR=$(DESTDIR)
 
+# The kernel of build/kernel as it is, or one with another configuration.
+deb: export BASE_CONFIG := $(if $(CONFIG),$(abspath $(CONFIG)))
+deb:
+	@$(SCRIPTS)/deps.sh
+	@$(SCRIPTS)/deb.sh
+	@$(SCRIPTS)/host.sh
+	@$(TOP)/loader/packaging/build.sh
+
 clean:
-	rm -rf $(O)/bpf $(O)/loader $(O)/selftests $(O)/vm $(O)/logs $(O)/export
+	rm -rf $(O)/bpf $(O)/loader $(O)/selftests $(O)/vm $(O)/logs $(O)/export \
+		$(O)/deb
 
 distclean:
 	rm -rf $(O)
@@ -174,4 +186,5 @@ distclean:
 .NOTPARALLEL:
 .PHONY: all help deps kernel-prepare kernel-config kernel kernel-refresh \
 	kernel-export kernel-each host bpf loader selftests modules style paths everything \
-	check check-debug demo shell bench vm install uninstall clean distclean
+	check check-debug demo shell bench vm install uninstall deb clean \
+	distclean

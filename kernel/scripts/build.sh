@@ -19,14 +19,6 @@ up_to_date() {
 			-newer "$stamp" ! -type d ! -name '.*' -print -quit)" ]
 }
 
-# Copied into each object file's debug information: a fixed name lets ccache
-# share objects between build folders.
-cc=${CC:-gcc}
-if [ "${CCACHE:-y}" = y ] && command -v ccache >/dev/null; then
-	cc="ccache $cc"
-	export CCACHE_BASEDIR=$out CCACHE_NOHASHDIR=1
-fi
-
 # mawk waits for full buffers unless it is told that this is a dialogue.
 awk=(awk)
 ! awk -W version 2>&1 | grep -q mawk || awk=(awk -W interactive)
@@ -37,9 +29,8 @@ progress() {
 }
 
 build() {
+	kernel_env
 	local args=(-C "$linux" O="$objects" -j "$jobs" CC="$cc" bzImage)
-	# A user and host name in the image would make each build differ.
-	export KBUILD_BUILD_USER=memgate KBUILD_BUILD_HOST=memgate
 	if [ "${V:-0}" = 1 ]; then
 		make "${args[@]}" V=1 2>&1 | tee "$log"
 	else

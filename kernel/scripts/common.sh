@@ -20,6 +20,7 @@ overlay=$top/kernel/src
 configs=$top/kernel/configs
 linux=$out/linux
 objects=$out/kernel${DEBUG:+-debug}
+[ -z "${BASE_CONFIG:-}" ] || objects=$out/kernel-config
 logs=$out/logs
 jobs=${J:-$(nproc)}
 
@@ -52,8 +53,44 @@ git_in() {	# folder, command ...
 
 git_linux() { git_in "$linux" "$@"; }
 
+# Debian's mirrors that this machine's apt knows.
+debian_mirrors() {
+	# shellcheck disable=SC2016	# the $ are for apt-get
+	apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' |
+		sed -n 's/^Debian //p' | grep -v security | sort -u
+}
+
+# How the kernel is compiled, whoever asks for it: sets cc, and what the image
+# says of its making.  Where that changes, it is linked anew.
+kernel_env() {
+	# Copied into each object file's debug information: a fixed name lets
+	# ccache share objects between build folders.
+	cc=${CC:-gcc}
+	if [ "${CCACHE:-y}" = y ] && command -v ccache >/dev/null; then
+		cc="ccache $cc"
+		export CCACHE_BASEDIR=$out CCACHE_NOHASHDIR=1
+	fi
+	# A user, host name or time in the image would make each build differ.
+	export KBUILD_BUILD_USER=memgate KBUILD_BUILD_HOST=memgate
+	export KBUILD_BUILD_VERSION=1
+	KBUILD_BUILD_TIMESTAMP=$(LC_ALL=C date -u \
+		-d "@$(source_date kernel include/uapi)")
+	export KBUILD_BUILD_TIMESTAMP
+	# No "+" after the release for being no tagged commit.
+	export LOCALVERSION=
+}
+
 linux_version() {
 	make -s -C "$1" kernelversion 2>/dev/null
+}
+
+# When what is in these paths (all of it, if none is named) was changed last,
+# in seconds: the time that packages carry.
+source_date() {	# path ...
+	[ -z "${SOURCE_DATE_EPOCH:-}" ] || { echo "$SOURCE_DATE_EPOCH"; return; }
+	git_in "$top" log -1 --format=%ct -- "$@" 2>/dev/null | grep . ||
+		date -d "$(dpkg-parsechangelog -S Date \
+			-l "$top/loader/packaging/debian/changelog")" +%s
 }
 
 # The names of the new files, as the kernel tree knows them.

@@ -4,6 +4,9 @@
 # Makes the kernel's .config: allnoconfig, the fragments of kernel/configs,
 # then Kconfig's own defaults for what these made visible.  Fails when an
 # option that a fragment asks for is not there in the end.
+#
+# With BASE_CONFIG=FILE, a whole configuration such as a distribution's, that
+# and what memgate itself needs.
 . "$(dirname "$0")/common.sh"
 
 "$top/kernel/scripts/prepare.sh"
@@ -12,7 +15,9 @@ stamp=$objects/.memgate-config
 new=$objects/.config.new
 
 fragments=()
-for name in base memgate bpf kvm devices vm ${DEBUG:+debug}; do
+names=(base memgate tests bpf kvm devices vm ${DEBUG:+debug})
+[ -z "${BASE_CONFIG:-}" ] || names=(memgate)
+for name in "${names[@]}"; do
 	fragments+=("$configs/$name.config")
 done
 # The user's own, for what a test of theirs needs.
@@ -20,7 +25,8 @@ done
 
 # What the result depends on: the fragments, and all Kconfig files.
 inputs() {
-	cat "${fragments[@]}" "$configs/allow-missing.txt" | sha256sum
+	cat ${BASE_CONFIG:+"$BASE_CONFIG"} "${fragments[@]}" \
+		"$configs/allow-missing.txt" | sha256sum
 	git_linux ls-files -s -- '*Kconfig*' | sha256sum
 	git_linux diff HEAD -- '*Kconfig*' | sha256sum
 	"${CC:-gcc}" --version | head -n 1
@@ -58,6 +64,9 @@ audit() {
 		"reason, in kernel/configs/allow-missing.txt."
 }
 
+[ -z "${BASE_CONFIG:-}" ] || grep -q '^CONFIG_.*=y' "$BASE_CONFIG" ||
+	die "CONFIG=$BASE_CONFIG is no kernel configuration" \
+		"A distribution's is in /boot/config-VERSION."
 mkdir -p "$objects" "$logs"
 now=$(inputs)
 if [ -e "$objects/.config" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then
@@ -69,7 +78,18 @@ merge() {
 	(cd "$linux" && KCONFIG_CONFIG=$new scripts/kconfig/merge_config.sh \
 		-m -O "$objects" "$new" "${fragments[@]}")
 }
-{ kmake allnoconfig && merge && kmake olddefconfig; } \
+# A distribution's own name and keys are not for our kernel.
+begin() {
+	[ -n "${BASE_CONFIG:-}" ] || { kmake allnoconfig; return; }
+	cp "$BASE_CONFIG" "$new" &&
+		"$linux/scripts/config" --file "$new" \
+			--set-str LOCALVERSION -memgate \
+			--disable LOCALVERSION_AUTO \
+			--set-str BUILD_SALT "" \
+			--set-str SYSTEM_TRUSTED_KEYS "" \
+			--set-str SYSTEM_REVOCATION_KEYS ""
+}
+{ begin && merge && kmake olddefconfig; } \
 	>"$logs/config.log" 2>&1 || {
 	tail -n 20 "$logs/config.log" >&2
 	die "Kconfig failed (the whole of it: $logs/config.log)"

@@ -17,6 +17,8 @@ packages=(
 	util-linux rsync libnuma-dev kmod
 	libibverbs-dev ibverbs-providers rdma-core perftest
 	qemu-utils libvirt-daemon-driver-qemu
+	# packages, and a Debian that is new to try them in
+	debhelper dpkg-dev fakeroot lintian debootstrap
 	# make style
 	sparse codespell shellcheck
 )

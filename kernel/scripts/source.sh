@@ -12,7 +12,6 @@ stamp=$out/.source
 
 # A Debian 12 machine may know no suite that has the package.  Ask the mirrors
 # that it knows for the suites that do, with lists and cache of our own.
-# shellcheck disable=SC2016	# the $ are for apt-get
 private_apt() {
 	local dir=$downloads/apt uri
 	mkdir -p "$dir"/{lists/partial,cache/archives/partial,etc/parts}
@@ -21,8 +20,7 @@ private_apt() {
 		for suite in ${SUITES:-trixie bookworm-backports}; do
 			echo "deb $uri $suite main" >>"$dir/etc/sources.list"
 		done
-	done < <(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' |
-		sed -n 's/^Debian //p' | grep -v security | sort -u)
+	done < <(debian_mirrors)
 	[ -s "$dir/etc/sources.list" ] || return 1
 	# As root: apt's own user cannot enter a checkout in /root.
 	cat >"$dir/apt.conf" <<-END
