@@ -3,15 +3,18 @@
 #
 # Policies and bpftool, without any tool of memgate: every policy in bpf/ and
 # the outsider's example are loaded, seen and unloaded; objects that are no
-# good policy are refused and leave nothing.  Needs root and a memgate kernel;
-# TAP on stdout.
+# good policy are refused and leave nothing.  Last, bpftool and memgate take up
+# what the other has loaded.  Needs root and a memgate kernel; TAP on stdout.
+#
+# BPFTOOL names another bpftool than the kernel tree's: a distribution's.
 set -u
 
 O=${O:-$(cd "$(dirname "$0")/.." && pwd)/build}
-bpftool=$O/host/bin/bpftool
+bpftool=${BPFTOOL:-$O/host/bin/bpftool}
 pins=/sys/fs/bpf/bpftool-test
 out=$(mktemp) || exit 1
-trap 'rm -rf "$out" "$pins"' EXIT
+both=/sys/fs/bpf/memgate/both
+trap 'rm -rf "$out" "$pins" "$both" "${both%/*}/maps/both"' EXIT
 nr=0
 failed=0
 
@@ -61,6 +64,64 @@ good() # NAME
 	result $? "$name goes with its pin"
 }
 
+# What bpftool shows of a loaded policy, as it is.
+seen() # NAME
+{
+	local name=$1 map=${1:0:15} prog
+
+	"$bpftool" struct_ops register "$O/bpf/$name.bpf.o" "$pins" \
+		>"$out" 2>&1
+	"$bpftool" struct_ops dump name "$map" >"$out" 2>&1 &&
+		grep -q '"bpf_struct_ops_memgate_ops"\|memgate_ops' "$out"
+	result $? "$name: struct_ops dump"
+	"$bpftool" prog show >"$out" 2>&1
+	prog=$(sed -n 's/^\([0-9]*\): struct_ops  name .*/\1/p' "$out" | tail -n 1)
+	[ -n "$prog" ] && "$bpftool" prog dump xlated id "$prog" >"$out" 2>&1 &&
+		grep -q exit "$out"
+	result $? "$name: its program is listed and dumped"
+	"$bpftool" map pin name "$map" "$pins/by-map" >"$out" 2>&1 &&
+		"$bpftool" map show pinned "$pins/by-map" >>"$out" 2>&1 &&
+		grep -q ": struct_ops  name $map " "$out"
+	result $? "$name: its map is pinned by bpftool"
+	"$bpftool" link show >"$out" 2>&1 && grep -q ': struct_ops' "$out"
+	result $? "$name: its link is among all links"
+	# A name with a slash is a pin's path.
+	installs "$pins/by-map" "$map: a map that bpftool pinned is installed"
+	rm -f "$pins/by-map" "$pins/$map"
+	gone "$map"
+	result $? "$name: nothing is left"
+}
+
+# 'run' makes memory, installs the policy, freezes, and shows what it has.
+installs() # POLICY NAME
+{
+	memgate run size 4096 fd 9 policy "$1" -- \
+		grep -q '^memgate-policy:' /proc/self/fdinfo/9 >"$out" 2>&1
+	result $? "$2"
+}
+
+# Each takes up what the other has loaded.
+both_ways()
+{
+	mkdir -p "$pins"
+	"$bpftool" struct_ops register "$O/bpf/exclusive_kvm.bpf.o" "$pins" \
+		>"$out" 2>&1
+	installs "$pins/exclusive_kvm" \
+		"a policy that bpftool loaded is installed by memgate"
+	rm -f "$pins/exclusive_kvm"
+	memgate policy load "$O/bpf/deny.bpf.o" name both >"$out" 2>&1
+	"$bpftool" link show pinned "$both" >"$out" 2>&1
+	grep -q ": struct_ops  map " "$out" &&
+		"$bpftool" map show pinned "${both%/*}/maps/both" \
+			>>"$out" 2>&1 &&
+		"$bpftool" struct_ops dump name deny >>"$out" 2>&1
+	result $? "a policy that memgate loaded is shown by bpftool"
+	rm -f "$both" "${both%/*}/maps/both"
+	"$bpftool" struct_ops show >"$out" 2>&1
+	gone deny
+	result $? "and goes when its pins are removed by hand"
+}
+
 refused() # NAME WORDS
 {
 	local object=$O/selftests/progs/$1.bpf.o
@@ -100,6 +161,9 @@ refused bad_name_empty "can't register struct_ops bad_name_empty"
 refused bad_name_long "can't register struct_ops bad_name_long"
 refused bad_name_space "can't register struct_ops bad_name_space"
 refused bad_params_size "can't register struct_ops bad_params_size"
+
+seen owner
+both_ways
 
 echo "1..$nr"
 exit "$failed"
