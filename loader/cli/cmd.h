@@ -115,7 +115,15 @@ struct use {
 	int nr_params;
 };
 
+struct ready {
+	struct memgate_policy *policy;
+	struct memgate_params *params;
+};
+
 int parse_use(struct words *w, struct use *use);
+int prepare_use(const struct use *use, struct ready *r);
+int install_ready(int memfd, const struct ready *r);
+void drop_use(struct ready *r);
 int install_use(int memfd, const struct use *use, char *name, size_t size);
 
 /* target.c: "fd N" and "pid PID [fd N]" */

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "cmd.h"
+
+#ifndef BPF_FS_MAGIC
+#define BPF_FS_MAGIC 0xcafe4a11
+#endif
 
 /* Say what was done: one line, or an object. */
 static int done(const char *what, const char *name, const char *pin,
@@ -34,6 +39,13 @@ static int done(const char *what, const char *name, const char *pin,
 	}
 	memgate_gate_info__free(g);
 	return EXIT_OK;
+}
+
+static bool on_bpffs(const char *dir)
+{
+	struct statfs st;
+
+	return !statfs(dir, &st) && (unsigned int)st.f_type == BPF_FS_MAGIC;
 }
 
 /* A link that lost its target (the memfd is gone) shows no map. */
@@ -62,12 +74,24 @@ static int prepare_gates_dir(char *dir, size_t size)
 	char path[512];
 	DIR *list;
 
+	char parent[128];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", memgate_pin_dir());
+	slash = strrchr(parent, '/');
+	*slash = '\0';
+	if (!on_bpffs(memgate_pin_dir()) && !on_bpffs(*parent ? parent : "/"))
+		return report_errno(EXIT_REFUSED, ENOENT,
+				    "mount one: mount -t bpf bpf /sys/fs/bpf",
+				    "no BPF file system for pins at %s",
+				    memgate_pin_dir());
 	snprintf(dir, size, "%s/gates", memgate_pin_dir());
 	/* The first part is there unless the policy comes from elsewhere. */
 	mkdir(memgate_pin_dir(), 0755);
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return report_errno(EXIT_REFUSED, errno,
-				    "give a place with 'pin PATH'",
+				    "give a place in a BPF file system that "
+				    "this user may write, with 'pin PATH'",
 				    "cannot make directory %s", dir);
 	list = opendir(dir);
 	while (list && (d = readdir(list))) {
@@ -80,21 +104,73 @@ static int prepare_gates_dir(char *dir, size_t size)
 	return 0;
 }
 
+/* Make and remove a directory of the pin's name: what pinning needs, too. */
+static int try_name(const char *pin)
+{
+	int err;
+
+	if (!mkdir(pin, 0700) && !rmdir(pin))
+		return 0;
+	err = errno;
+	return report_errno(EXIT_REFUSED, err,
+			    err == EEXIST ? "remove it or choose another name" :
+			    err == EROFS ? "the BPF file system is read-only: "
+			    "mount -o remount,rw it" :
+			    err == ENOENT ? "make its directory first" :
+			    err == EPERM && strchr(strrchr(pin, '/'), '.') ?
+			    "a BPF file system takes no dots in names" :
+			    err == EACCES || err == EPERM ?
+			    "choose a directory that this user may write, "
+			    "with 'pin PATH'" :
+			    "choose another place with 'pin PATH'",
+			    "cannot pin %s", pin);
+}
+
 /*
  * Everything that can be wrong with the pin is looked at before the
  * install: a link that cannot be kept closes its classes for good.
  */
 static int check_pin(const char *pin, char *dir, size_t size)
 {
-	struct stat st;
+	char path[300];
+	char *slash;
+	int err;
 
-	if (!pin)
-		return prepare_gates_dir(dir, size);
-	if (!lstat(pin, &st))
-		return report_errno(EXIT_REFUSED, EEXIST,
-				    "remove it or choose another name",
-				    "cannot pin %s", pin);
-	return 0;
+	if (!pin) {
+		err = prepare_gates_dir(dir, size);
+		if (err)
+			return err;
+		/* No install's name: two of them may be tried at once. */
+		snprintf(path, sizeof(path), "%s/try-%d", dir, getpid());
+		pin = path;
+	}
+	if (strlen(pin) >= size)
+		return report_errno(EXIT_USAGE, ENAMETOOLONG,
+				    "choose a shorter path", "cannot pin %s",
+				    pin);
+	snprintf(dir, size, "%s", pin);
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	if (!slash || !on_bpffs(*dir ? dir : "/"))
+		return report_errno(EXIT_USAGE, EINVAL,
+				    "name a place such as /sys/fs/bpf/my-vm "
+				    "(mount -t bpf bpf /sys/fs/bpf, if there "
+				    "is no BPF file system)",
+				    "cannot pin %s: it is not in a directory "
+				    "of a BPF file system", pin);
+	return try_name(pin);
+}
+
+/* No way back from here: the policy is on the gate, and so it stays. */
+static int link_lost(int err, const char *path, const char *name)
+{
+	return report_errno(EXIT_REFUSED, err,
+			    "make new memory; what this gate's other policies "
+			    "decide is as it was",
+			    "policy %s was installed, but its link could not "
+			    "be pinned as %s: unless the gate is frozen, its "
+			    "classes are closed for good", name, path);
 }
 
 static int keep_link(int link_fd, const char *pin, const char *dir,
@@ -113,13 +189,7 @@ static int keep_link(int link_fd, const char *pin, const char *dir,
 		snprintf(path, size, "%s/%llu-%s-%u", dir,
 			 g ? (unsigned long long)g->id : 0ULL, name, info.id);
 	err = memgate_link__pin(link_fd, path);
-	if (!err)
-		return 0;
-	errno = -err;
-	err = report();
-	fprintf(stderr, "The link of policy %s is lost: unless the gate is "
-		"frozen, its classes are closed for good.\n", name);
-	return err;
+	return err ? link_lost(-err, path, name) : 0;
 }
 
 /* In parameters, {tgid} and {start} name the process of "pid PID". */
@@ -149,40 +219,43 @@ static int expand_use(struct use *use, int pid)
 	return 0;
 }
 
-int cmd_gate_attach(struct words *w)
+static int parse_attach(struct words *w, int *fd, struct use *use,
+			const char **pin)
 {
-	char dir[128], path[256], name[64];
 	int pid = target_pid(w);
-	struct memgate_gate_info *g;
-	const char *pin = NULL;
-	int fd, link_fd, err;
-	struct use use;
+	int err;
 
-	err = parse_target(w, &fd);
+	err = parse_target(w, fd);
 	if (err)
 		return err;
 	if (!take_word(w, "policy"))
 		return wrong_word(w, "'gate attach GATE' is followed by "
 				  "'policy POLICY'");
-	err = parse_use(w, &use);
+	err = parse_use(w, use);
 	if (!err)
-		err = expand_use(&use, pid);
+		err = expand_use(use, pid);
 	if (err)
 		return err;
 	if (take_word(w, "pin")) {
-		pin = next_word(w);
-		if (!pin)
+		*pin = next_word(w);
+		if (!*pin)
 			return report_usage("'pin' needs a path");
 	}
-	if (w->nr)
-		return no_more_words(w);
-	err = memgate_probe();
-	if (err)
-		return errno = -err, report();
+	return w->nr ? no_more_words(w) : 0;
+}
+
+/* Look at everything that can be wrong, the last thing before the install. */
+static int attach(int fd, const struct ready *r, const char *pin)
+{
+	const char *name = memgate_policy__name(r->policy);
+	struct memgate_gate_info *g;
+	char dir[256], path[400];
+	int link_fd, err;
+
 	err = check_pin(pin, dir, sizeof(dir));
 	if (err)
 		return err;
-	link_fd = install_use(fd, &use, name, sizeof(name));
+	link_fd = install_ready(fd, r);
 	if (link_fd < 0)
 		return -link_fd;
 	g = memgate_gate__info(fd);
@@ -191,6 +264,27 @@ int cmd_gate_attach(struct words *w)
 	if (!err)
 		return done("installed", name, path, g);
 	memgate_gate_info__free(g);
+	return err;
+}
+
+int cmd_gate_attach(struct words *w)
+{
+	const char *pin = NULL;
+	struct ready ready;
+	struct use use;
+	int fd, err;
+
+	err = parse_attach(w, &fd, &use, &pin);
+	if (err)
+		return err;
+	err = memgate_probe();
+	if (err)
+		return errno = -err, report();
+	err = prepare_use(&use, &ready);
+	if (err)
+		return err;
+	err = attach(fd, &ready, pin);
+	drop_use(&ready);
 	return err;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -149,7 +150,8 @@ static int move_fd(int fd, int wanted)
 	}
 	moved = dup3(fd, wanted, O_CLOEXEC);
 	if (moved < 0)
-		report_errno(EXIT_REFUSED, errno, NULL,
+		report_errno(EXIT_REFUSED, errno, "choose a lower number, or "
+			     "raise the limit with 'ulimit -n'",
 			     "cannot have file descriptor %d", wanted);
 	close(fd);
 	return moved;
@@ -161,8 +163,13 @@ static int make_memory(const struct run *r)
 		.sz = sizeof(opts), .name = r->name, .size = r->size,
 		.hugetlb = r->hugetlb, .seal_size = true,
 	};
-	int fd = memgate_memfd__create(&opts);
+	void (*was)(int);
+	int fd;
 
+	/* A size beyond the file size limit kills otherwise. */
+	was = signal(SIGXFSZ, SIG_IGN);
+	fd = memgate_memfd__create(&opts);
+	signal(SIGXFSZ, was);
 	if (fd < 0) {
 		errno = -fd;
 		report();
@@ -211,8 +218,9 @@ static int install_all(struct run *r, int fd)
 
 	r->made_dir = r->pin && !mkdir(r->pin, 0700);
 	if (r->pin && !r->made_dir && errno != EEXIST)
-		return report_errno(EXIT_REFUSED, errno, NULL,
-				    "cannot make directory %s", r->pin);
+		return report_errno(EXIT_REFUSED, errno, errno == ENOENT ?
+				    "make the directories above it first" :
+				    NULL, "cannot make directory %s", r->pin);
 	for (i = 0; i < r->nr_uses; i++) {
 		link_fd = install_use(fd, &r->use[i], name, sizeof(name));
 		if (link_fd < 0)
@@ -269,8 +277,11 @@ static int exec_command(struct words *w, int fd, const char * const *values)
 	execvp(w->word[0], w->word);
 	err = errno;
 	return report_errno(err == ENOENT ? EXIT_RUN_NOT_FOUND :
-			    EXIT_RUN_CANNOT_EXEC, err, NULL,
-			    "cannot execute %s", w->word[0]);
+			    EXIT_RUN_CANNOT_EXEC, err, err == ENOENT ?
+			    "check its name, PATH and (of a script) the "
+			    "interpreter" : err == EACCES ?
+			    "it has to be a file that this user may execute" :
+			    NULL, "cannot execute %s", w->word[0]);
 }
 
 /*

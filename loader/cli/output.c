@@ -61,12 +61,50 @@ void error_context(const char *fmt, ...)
 	va_end(args);
 }
 
+/* What helps against an errno for which nobody knows better. */
+static const char *remedy(int err)
+{
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return "ask whoever owns it, or do it as root; 'memgate "
+		       "feature' shows what this process may do";
+	case ENOENT:
+		return "check the name; 'memgate policy list' and 'memgate "
+		       "gate list' show what there is";
+	case EROFS:
+		return "that file system is read-only: mount -o remount,rw it";
+	case ENOMEM:
+		return "free some memory, or raise the limit of this cgroup";
+	case ENOSPC:
+		return "make one policy of several, or gate another memfd";
+	case EMFILE:
+	case ENFILE:
+		return "close files, or raise the limit with 'ulimit -n'";
+	case EISDIR:
+	case ENOTDIR:
+		return "check the path: a part of it is not what it should be";
+	case ENOLINK:
+		return "install the policy on a new memfd with 'memgate gate "
+		       "attach'";
+	case EINVAL:
+	case E2BIG:
+	case ENAMETOOLONG:
+		return "see memgate(8) for what is possible";
+	case ENOEXEC:
+		return "give a program, or a script that begins with #!";
+	}
+	return NULL;
+}
+
 static void print_error(const char *text, int err, const char *hint)
 {
 	const char *name = err ? strerrorname_np(err) : NULL;
 	struct json_object *obj;
 	char whole[4352];
 
+	if (!hint || !*hint)
+		hint = remedy(err);
 	snprintf(whole, sizeof(whole), "%s%s", context, text);
 	if (!json_output) {
 		fflush(stdout);
@@ -99,6 +137,7 @@ int finish_output(int code)
 		err = EIO;
 	if (!err)
 		return code;
+	/* Not to where nothing arrives. */
 	json_output = false;
 	*context = '\0';
 	report_errno(EXIT_REFUSED, err, code ? NULL :

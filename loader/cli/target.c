@@ -66,8 +66,9 @@ static int open_remote(int pid, int nr, int *fd)
 	if (n < 0)
 		return report_errno(EXIT_REFUSED, errno, errno == EACCES ?
 				    "it takes the right to trace that process"
-				    : "is the process alive, the descriptor "
-				    "open?", "cannot look at %s", path);
+				    : "is the process alive (and no kernel "
+				    "thread), the descriptor open?",
+				    "cannot look at %s", path);
 	target[n] = '\0';
 	/* Opening a pipe or a device could do things; nobody asked for it. */
 	if (strncmp(target, "/memfd:", 7))
@@ -77,7 +78,8 @@ static int open_remote(int pid, int nr, int *fd)
 				    target);
 	*fd = open(path, O_RDWR | O_CLOEXEC);
 	if (*fd < 0)
-		return report_errno(EXIT_REFUSED, errno, NULL,
+		return report_errno(EXIT_REFUSED, errno, "its owner, or root "
+				    "with CAP_DAC_OVERRIDE, may open it",
 				    "cannot open %s for writing", path);
 	return 0;
 }
@@ -211,7 +213,7 @@ static int parse_remote(struct words *w, int pid, int *fd)
 /* 0 and a descriptor to be closed, or the exit code. */
 int parse_target(struct words *w, int *fd)
 {
-	int pid = 0, nr;
+	int pid = 0, nr, flags;
 
 	if (take_word(w, "pid")) {
 		if (parse_int(next_word(w), &pid) || !pid)
@@ -224,6 +226,11 @@ int parse_target(struct words *w, int *fd)
 				     "'pid PID [fd N]'");
 	if (parse_int(next_word(w), &nr))
 		return report_usage("'fd' needs a number");
+	flags = fcntl(nr, F_GETFL);
+	if (flags >= 0 && flags & O_PATH)
+		return report_errno(EXIT_REFUSED, EBADF, "open it for reading "
+				    "and writing", "file descriptor %d is open "
+				    "with O_PATH, which permits nothing", nr);
 	*fd = nr;
 	return 0;
 }

@@ -49,37 +49,47 @@ static int set_params(struct memgate_params *params, const struct use *use)
 	return 0;
 }
 
-/*
- * Install; reports what goes wrong.  Returns the link's descriptor, or minus
- * the exit code.  Gives the name that the policy is known by.
- */
+void drop_use(struct ready *r)
+{
+	memgate_params__free(r->params);
+	memgate_policy__free(r->policy);
+}
+
+/* All that can fail before the kernel is asked; 0 or the exit code. */
+int prepare_use(const struct use *use, struct ready *r)
+{
+	int err;
+
+	r->params = NULL;
+	r->policy = memgate_policy__open(use->policy);
+	if (!r->policy)
+		return report();
+	r->params = memgate_params__new(r->policy);
+	err = r->params ? set_params(r->params, use) : report();
+	if (err)
+		drop_use(r);
+	return err;
+}
+
+/* Returns the link's descriptor, or minus the exit code. */
+int install_ready(int memfd, const struct ready *r)
+{
+	int fd = memgate_gate__install(memfd, r->policy, r->params);
+
+	return fd < 0 ? (errno = -fd, -report()) : fd;
+}
+
+/* Both; gives the name that the policy is known by. */
 int install_use(int memfd, const struct use *use, char *name, size_t size)
 {
-	struct memgate_policy *policy;
-	struct memgate_params *params;
-	int fd = -EXIT_REFUSED, err;
+	struct ready r;
+	int fd, err;
 
-	policy = memgate_policy__open(use->policy);
-	if (!policy)
-		return -report();
-	snprintf(name, size, "%s", memgate_policy__name(policy));
-	params = memgate_params__new(policy);
-	if (!params) {
-		fd = -report();
-		goto out;
-	}
-	err = set_params(params, use);
-	if (err) {
-		fd = -err;
-		goto out;
-	}
-	fd = memgate_gate__install(memfd, policy, params);
-	if (fd < 0) {
-		errno = -fd;
-		fd = -report();
-	}
-out:
-	memgate_params__free(params);
-	memgate_policy__free(policy);
+	err = prepare_use(use, &r);
+	if (err)
+		return -err;
+	snprintf(name, size, "%s", memgate_policy__name(r.policy));
+	fd = install_ready(memfd, &r);
+	drop_use(&r);
 	return fd;
 }

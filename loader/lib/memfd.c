@@ -107,7 +107,9 @@ static int check_opts(const struct memgate_memfd_opts *o)
 static int set_size(int fd, const struct memgate_memfd_opts *o)
 {
 	if (ftruncate(fd, o->size))
-		return mg_fail(MEMGATE_ERR_REFUSED, errno, NULL,
+		return mg_fail(MEMGATE_ERR_REFUSED, errno, errno == EFBIG ?
+			       "raise the limit of file sizes: ulimit -f "
+			       "unlimited" : NULL,
 			       "cannot make the memfd %llu bytes long: %s",
 			       (unsigned long long)o->size,
 			       mg_errno_name(errno));
@@ -115,6 +117,24 @@ static int set_size(int fd, const struct memgate_memfd_opts *o)
 		return mg_fail(MEMGATE_ERR_REFUSED, errno, NULL,
 			       "cannot seal the size of the memfd: %s",
 			       mg_errno_name(errno));
+	return 0;
+}
+
+/*
+ * Huge pages are reserved for the file by its first mapping, and stay so when
+ * that goes: a VMM that fails to map them later says less, or is killed.
+ */
+static int reserve(int fd, uint64_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return mg_fail(MEMGATE_ERR_REFUSED, errno,
+			       "see /sys/kernel/mm/hugepages for what is free",
+			       "cannot reserve %llu bytes of huge pages: %s",
+			       (unsigned long long)size,
+			       mg_errno_name(errno));
+	munmap(p, size);
 	return 0;
 }
 
@@ -140,5 +160,7 @@ int memgate_memfd__create(const struct memgate_memfd_opts *opts)
 			       "cannot make a memfd: %s",
 			       mg_errno_name(errno));
 	err = set_size(fd, &o);
+	if (!err && o.hugetlb)
+		err = reserve(fd, o.size);
 	return err ? err : mg_take_fd(&fd);
 }

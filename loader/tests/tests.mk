@@ -43,6 +43,8 @@ check: $(T)/unit_test $(T)/unit_test-plain $(T_BPF) $(OUT)/memgate lib \
 		fuzz-targets
 	$(Q)tests/check.sh "$(T)/unit_test $(TPROGS)" \
 		"tests/usage_test.sh $(OUT)/memgate" \
+		"tests/agree_test.sh $(OUT)/memgate $(CURDIR)" \
+		"tests/completion_test.sh $(CURDIR)" \
 		"tests/lib_test.sh $(OUT) $(TOP)/include $(CURDIR)" \
 		"tests/valgrind.sh $(T)/unit_test-plain $(TPROGS) $(OUT)/memgate" \
 		"tests/install_test.sh $(O)" \
