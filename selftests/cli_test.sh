@@ -119,6 +119,11 @@ chmod 711 /sys/fs/bpf
 works "feature probe" "memgate_ops *yes" memgate feature probe
 prints "feature probe, JSON" true sh -c \
 	'memgate -j feature probe | "$1" json seal' sh "$helper"
+prints "feature alone, JSON" 'map 13 memgate_decision' sh -c \
+	'j=$(memgate -j feature)
+	 echo "$(echo "$j" | "$1" json classes 0)" \
+	      "$(echo "$j" | "$1" json kfuncs | tr , "\n" | grep -c bpf_)" \
+	      "$(echo "$j" | "$1" json tracepoints 0)"' sh "$helper"
 prints "no policy yet" "" memgate policy list
 for p in exclusive_kvm owner allow deny; do
 	works "load $p" "loaded as $pins/$p" \
@@ -271,15 +276,17 @@ refused "attach with a value that does not fit" 1 \
 	memfd -- $attach owner param tgid=4294967296
 refused "attach with a value that is none" 1 "'many' is not a number" \
 	memfd -- $attach owner param tgid=many
+mkdir /sys/fs/bpf/cli-test-nobody
+chown 65534 /sys/fs/bpf/cli-test-nobody
 refused "attach on a frozen gate, unprivileged" 2 "the gate is frozen" \
 	memfd -- sh -c "$attach allow > /dev/null &&
 		memgate gate freeze fd 7 > /dev/null &&
 		setpriv --reuid 65534 --inh-caps=-all $attach types7 \
-			pin /sys/fs/bpf/cli-test-x"
+			pin /sys/fs/bpf/cli-test-nobody/x"
 refused "attach after F_SEAL_SEAL, unprivileged" 2 \
 	"F_SEAL_SEAL is older than the gate" memfd sealed -- \
 	setpriv --reuid 65534 --inh-caps=-all $attach types7 \
-	pin /sys/fs/bpf/cli-test-x
+	pin /sys/fs/bpf/cli-test-nobody/x
 works "attach after F_SEAL_SEAL with CAP_SYS_ADMIN" "installed" \
 	memfd sealed -- $attach allow
 refused "attach a policy that others may not open" 2 \
@@ -341,6 +348,9 @@ prints "a stranger's policy takes its parameters by name" ok memfd -- sh -c \
 	"$attach two_vms_one_cgroup param max_vms=1 \
 		param cgroup=$(stat -c %i /sys/fs/cgroup) > /dev/null &&
 	 $helper mmap"
+prints "show without a gate is list" same memfd -- sh -c \
+	"$attach deny > /dev/null && memgate gate list > $out/list &&
+	 memgate gate show | cmp - $out/list && echo same"
 works "show: who decides" "class *kvm *decided by deny" memfd -- sh -c \
 	"$attach deny > /dev/null && memgate gate show fd 7"
 works "show: what is closed" "class *remote *closed$" memfd -- sh -c \

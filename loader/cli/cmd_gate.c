@@ -67,7 +67,10 @@ static bool is_stale(const char *path)
 	return stale;
 }
 
-/* Links that no PATH was given for are kept in DIR/gates. */
+/*
+ * Links that no PATH was given for are kept in DIR/gates, which stays once it
+ * is made: removing it could come between another's look and its pin.
+ */
 static int prepare_gates_dir(char *dir, size_t size)
 {
 	struct dirent *d;
@@ -105,7 +108,7 @@ static int prepare_gates_dir(char *dir, size_t size)
 }
 
 /* Make and remove a directory of the pin's name: what pinning needs, too. */
-static int try_name(const char *pin)
+static int try_name(const char *pin, const char *in)
 {
 	int err;
 
@@ -123,7 +126,8 @@ static int try_name(const char *pin)
 			    "choose a directory that this user may write, "
 			    "with 'pin PATH'" :
 			    "choose another place with 'pin PATH'",
-			    "cannot pin %s", pin);
+			    "cannot pin %s%s", in ? "in " : "",
+			    in ? in : pin);
 }
 
 /*
@@ -132,6 +136,7 @@ static int try_name(const char *pin)
  */
 static int check_pin(const char *pin, char *dir, size_t size)
 {
+	const char *in = NULL;
 	char path[300];
 	char *slash;
 	int err;
@@ -143,6 +148,7 @@ static int check_pin(const char *pin, char *dir, size_t size)
 		/* No install's name: two of them may be tried at once. */
 		snprintf(path, sizeof(path), "%s/try-%d", dir, getpid());
 		pin = path;
+		in = dir;
 	}
 	if (strlen(pin) >= size)
 		return report_errno(EXIT_USAGE, ENAMETOOLONG,
@@ -159,7 +165,7 @@ static int check_pin(const char *pin, char *dir, size_t size)
 				    "is no BPF file system)",
 				    "cannot pin %s: it is not in a directory "
 				    "of a BPF file system", pin);
-	return try_name(pin);
+	return try_name(pin, in);
 }
 
 /* No way back from here: the policy is on the gate, and so it stays. */

@@ -87,6 +87,9 @@ static const char *remedy(int err)
 	case ENOLINK:
 		return "install the policy on a new memfd with 'memgate gate "
 		       "attach'";
+	case ERANGE:
+		return "'memgate policy show NAME' has the types of the "
+		       "parameters";
 	case EINVAL:
 	case E2BIG:
 	case ENAMETOOLONG:
