@@ -645,9 +645,11 @@ struct memgate_event {
 struct memgate_events_opts {
 	/** sizeof(struct memgate_events_opts): members may come */
 	size_t size;
-	/** ids of gates; none: all gates */
+	/** ids of gates; none, and no room for more: all gates */
 	const uint64_t *gates;
 	size_t nr_gates;
+	/** room for gates that memgate_events__add_gate() adds */
+	size_t more_gates;
 	/** MEMGATE_CLASS() of each, 0: all.  MEMGATE_EVENT_CLOSED has none. */
 	uint64_t classes;
 	/** a process, in the caller's pid namespace; 0: all */
@@ -672,6 +674,16 @@ struct memgate_events_opts {
  */
 MEMGATE_API struct memgate_events *
 memgate_events__open(const struct memgate_events_opts *opts);
+
+/**
+ * @brief watch one gate more, for whom memgate_events_opts.more_gates has room
+ * @return -E2BIG if there is none, -EINVAL if all gates are watched
+ *
+ * Its decisions are seen from now on.  Opened with room and without gates, an
+ * object sees nothing before.
+ */
+MEMGATE_API int memgate_events__add_gate(struct memgate_events *events,
+					 uint64_t gate);
 
 /** @brief for poll(2): POLLIN when there may be something to read */
 MEMGATE_API int memgate_events__fd(const struct memgate_events *events);

@@ -55,22 +55,25 @@ static int add_gate(struct words *w, struct learn *learn)
 	return 0;
 }
 
-static bool is_run_word(const char *word)
+/* What makes the memory of a command; NULL if it is something else. */
+static const char *take_run_word(struct words *w)
 {
 	static const char * const words[] = { "size", "hugetlb", "name",
 					      "fd" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(words); i++)
-		if (!strcmp(words[i], word))
-			return true;
-	return false;
+		if (take_word(w, words[i]))
+			return words[i];
+	return NULL;
 }
 
 static int add_run_word(struct words *w, struct learn *learn)
 {
-	const char *word = next_word(w);
+	const char *word = take_run_word(w);
 
+	if (!word)
+		return no_more_words(w);
 	if (learn->nr_run + 2 > MAX_RUN_WORDS)
 		return report_usage("too many words before '--'");
 	if (!w->nr || !strcmp(*w->word, "--"))
@@ -89,10 +92,8 @@ static int parse_learn(struct words *w, struct learn *learn)
 			err = add_gate(w, learn);
 		else if (take_word(w, "for"))
 			err = parse_seconds(w, &learn->seconds);
-		else if (is_run_word(*w->word))
-			err = add_run_word(w, learn);
 		else
-			err = no_more_words(w);
+			err = add_run_word(w, learn);
 	}
 	if (err)
 		return err;
@@ -123,12 +124,13 @@ static int take(const struct memgate_event *event, void *ctx)
 	return 0;
 }
 
-static int open_events(struct learn *learn)
+static int open_events(struct learn *learn, size_t more_gates)
 {
 	uint64_t gates[MAX_GATES];
 	struct memgate_events_opts opts = {
 		.size = sizeof(opts), .gates = gates,
-		.nr_gates = learn->nr_gates, .ring_bytes = RING_BYTES,
+		.nr_gates = learn->nr_gates, .more_gates = more_gates,
+		.ring_bytes = RING_BYTES,
 	};
 	size_t i;
 
@@ -183,7 +185,7 @@ static int learn_from_gates(struct learn *learn)
 			       .seconds = learn->seconds };
 	int err;
 
-	err = open_events(learn);
+	err = open_events(learn, 0);
 	if (err)
 		return err;
 	watch.events = learn->events;
@@ -229,7 +231,7 @@ static void keep_away(int *fd)
 static int become_command(struct words *w, struct learn *learn)
 {
 	const char *allow[] = { "policy", "allow", "--" };
-	struct words run;
+	struct words run = *w;
 	int i, nr = 0;
 
 	keep_away(&learn->told[1]);
@@ -264,9 +266,12 @@ static int wait_for_gate(struct learn *learn)
 /* Have the child go on, if it can be watched. */
 static int let_go(struct watch *watch, struct learn *learn)
 {
-	int err = open_events(learn);
+	int err = memgate_events__add_gate(learn->events, learn->gate[0].gate);
 
-	if (!err) {
+	if (err) {
+		errno = -err;
+		err = report();
+	} else {
 		watch->events = learn->events;
 		name_main(&learn->gate[0], watch->child);
 		say_ready();
@@ -305,28 +310,14 @@ static int watch_command(struct watch *watch, struct learn *learn)
 	return watch_wait(watch) ?: err;
 }
 
-/* Nothing of a workload is done before it is sure that it can be watched. */
-static int can_watch(void)
-{
-	struct memgate_events_opts opts = {
-		.size = sizeof(opts), .ring_bytes = 4096,
-		.no_allowed = true, .no_refused = true,
-	};
-	struct memgate_events *events = memgate_events__open(&opts);
-
-	if (!events)
-		return report();
-	memgate_events__free(events);
-	return 0;
-}
-
 static int learn_from_command(struct words *w, struct learn *learn)
 {
 	struct watch watch = { .take = take, .ctx = learn,
 			       .seconds = learn->seconds };
 	int err;
 
-	err = can_watch();
+	/* Nothing is done before it is sure that it can be watched. */
+	err = open_events(learn, 1);
 	if (err)
 		return err;
 	if (pipe2(learn->told, O_CLOEXEC) || pipe2(learn->go, O_CLOEXEC))
@@ -340,6 +331,8 @@ static int learn_from_command(struct words *w, struct learn *learn)
 	if (!err) {
 		close(learn->told[0]);
 		close(learn->go[1]);
+		/* The parent goes on watching. */
+		memgate_events__free(learn->events);
 		err = become_command(w, learn);
 		fflush(NULL);
 		_exit(err);

@@ -22,7 +22,7 @@
 int parse_watched(struct words *w, struct watched *watched)
 {
 	struct memgate_gate_info *g;
-	struct words ahead = *w;
+	struct words ahead = *w, fd_ahead = *w;
 	int fd, id, err;
 
 	memset(watched, 0, sizeof(*watched));
@@ -31,11 +31,11 @@ int parse_watched(struct words *w, struct watched *watched)
 		watched->gate = id;
 		return id ? 0 : report_usage("gates have ids from 1 on");
 	}
-	if (!w->nr || (strcmp(*w->word, "fd") && strcmp(*w->word, "pid")))
-		return report_usage("'gate' needs an id, 'fd N' or 'pid PID "
-				    "fd N'");
 	if (take_word(&ahead, "pid"))
 		parse_int(next_word(&ahead), &watched->pid);
+	else if (!take_word(&fd_ahead, "fd"))
+		return report_usage("'gate' needs an id, 'fd N' or 'pid PID "
+				    "fd N'");
 	err = parse_target(w, &fd);
 	if (err)
 		return err;

@@ -34,6 +34,7 @@ struct memgate_events {
 	struct bpf_object *obj;
 	struct bpf_link *link[NR_PROGS];
 	struct ring_buffer *ring;
+	struct bpf_map *gates;		/* NULL: all are watched */
 	const uint64_t *lost;
 	/* of the call of __read() that is going on */
 	int (*fn)(const struct memgate_event *event, void *ctx);
@@ -240,7 +241,7 @@ static int make_filter(struct mg_event_filter *filter,
 	memset(filter, 0, sizeof(*filter));
 	filter->classes = opts->classes;
 	filter->pid = opts->pid;
-	filter->by_gate = opts->nr_gates > 0;
+	filter->by_gate = opts->nr_gates || opts->more_gates;
 	filter->no_allowed = opts->no_allowed;
 	filter->no_refused = opts->no_refused;
 	filter->by_policy = !!opts->policy;
@@ -259,13 +260,36 @@ static uint32_t ring_size(size_t bytes)
 	return size;
 }
 
+static int put_gate(struct memgate_events *events, uint64_t gate)
+{
+	uint8_t yes = 1;
+
+	return bpf_map__update_elem(events->gates, &gate, sizeof(gate), &yes,
+				    sizeof(yes), BPF_ANY);
+}
+
+int memgate_events__add_gate(struct memgate_events *events, uint64_t gate)
+{
+	int err;
+
+	if (!events->gates)
+		return mg_fail(MEMGATE_ERR_INPUT, EINVAL, NULL,
+			       "all gates are watched already");
+	err = put_gate(events, gate);
+	if (!err)
+		return 0;
+	return mg_fail(MEMGATE_ERR_REFUSED, -err, err == -E2BIG ?
+		       "leave room for it in more_gates" : NULL,
+		       "cannot watch gate %llu: %s", (unsigned long long)gate,
+		       mg_errno_name(err));
+}
+
 static int load(struct memgate_events *events,
 		const struct memgate_events_opts *opts,
 		const struct mg_event_filter *filter)
 {
 	struct bpf_map *ring, *gates, *map;
 	size_t size, i;
-	uint8_t yes = 1;
 	int err;
 
 	events->obj = bpf_object__open_mem(mg_events_bpf, mg_events_bpf_end -
@@ -277,15 +301,16 @@ static int load(struct memgate_events *events,
 	map = bpf_object__find_map_by_name(events->obj, ".rodata.filter");
 	if (!ring || !gates || !map)
 		return -ENOENT;
+	if (filter->by_gate)
+		events->gates = gates;
 	err = bpf_map__set_initial_value(map, filter, sizeof(*filter));
 	err = err ?: bpf_map__set_max_entries(ring,
 					      ring_size(opts->ring_bytes));
-	err = err ?: bpf_map__set_max_entries(gates, opts->nr_gates ?: 1);
+	err = err ?: bpf_map__set_max_entries(gates, opts->nr_gates +
+					      opts->more_gates ?: 1);
 	err = err ?: bpf_object__load(events->obj);
 	for (i = 0; !err && i < opts->nr_gates; i++)
-		err = bpf_map__update_elem(gates, &opts->gates[i],
-					   sizeof(opts->gates[i]), &yes,
-					   sizeof(yes), BPF_ANY);
+		err = put_gate(events, opts->gates[i]);
 	if (err)
 		return err;
 	map = bpf_object__find_map_by_name(events->obj, ".bss");
