@@ -178,6 +178,14 @@ MEMGATE_API struct memgate_policy *memgate_policy__open(const char *name);
  */
 MEMGATE_API struct memgate_policy *memgate_policy__from_map_fd(int map_fd);
 
+/**
+ * @brief open a loaded policy by its map's id, as in memgate_install_info
+ *
+ * One that 'memgate policy load' pinned takes the right to read its pins; any
+ * other CAP_SYS_ADMIN.
+ */
+MEMGATE_API struct memgate_policy *memgate_policy__open_id(uint32_t map_id);
+
 /** @brief close what the object holds; pins and installs stay */
 MEMGATE_API void memgate_policy__free(struct memgate_policy *policy);
 
@@ -356,6 +364,20 @@ MEMGATE_API int memgate_params__get(struct memgate_params *params,
 MEMGATE_API int memgate_params__set_data(struct memgate_params *params,
 					 const void *data, size_t size);
 
+/**
+ * @brief call fn for each parameter of an install that is not zero
+ * @param params, size memgate_install_info.params and params_len
+ * @param fn gets key and value as memgate_params__set() takes them, unprintable
+ * bytes as ?; non-zero ends the walk
+ * @return what fn returned last, or a negative errno: -EMSGSIZE if the policy
+ * has parameters of another size
+ */
+MEMGATE_API int
+memgate_policy__param_values(struct memgate_policy *policy, const void *params,
+			     size_t size,
+			     int (*fn)(const char *key, const char *value,
+				       void *ctx), void *ctx);
+
 /** @brief the bytes that the kernel will get */
 MEMGATE_API const void *memgate_params__data(const struct memgate_params *p,
 					     size_t *size);
@@ -482,6 +504,13 @@ struct memgate_install_info {
 	uint32_t link_id;
 	enum memgate_install_state state;
 	uint64_t classes;
+	/** what the install brought; memgate_policy__param_values() names it */
+	void *params;
+	uint32_t params_len;
+	/** false if the caller may not see them; see
+	 * memgate_gate_info__read_params()
+	 */
+	bool params_known;
 };
 
 /** @brief a device through which a consumer reaches the memory */
@@ -546,6 +575,15 @@ MEMGATE_API struct memgate_gate_info *memgate_gate__info(int memfd);
  */
 MEMGATE_API int memgate_gate__list(struct memgate_gate_info ***gates,
 				   size_t *nr);
+
+/**
+ * @brief read the parameters of a gate's installs, and the installs anew
+ * @return -EPERM without CAP_BPF and CAP_PERFMON, after which the gate is as
+ * it was; -ENOENT if it is gone
+ *
+ * memgate_gate__list() has read them, for whoever may.  They are not in /proc.
+ */
+MEMGATE_API int memgate_gate_info__read_params(struct memgate_gate_info *info);
 
 MEMGATE_API void memgate_gate_info__free(struct memgate_gate_info *info);
 MEMGATE_API void memgate_gate__free_list(struct memgate_gate_info **gates,

@@ -126,6 +126,19 @@ int install_ready(int memfd, const struct ready *r);
 void drop_use(struct ready *r);
 int install_use(int memfd, const struct use *use, char *name, size_t size);
 
+/* show_gate.c */
+const char *state_text(enum memgate_install_state state);
+uint64_t shut_classes(const struct memgate_gate_info *g);
+uint64_t all_classes(const struct memgate_gate_info *g);
+struct json_object *gate_json(const struct memgate_gate_info *g);
+struct json_object *consumer_json(const struct memgate_consumer_info *c);
+void print_header(const struct memgate_gate_info *g);
+
+/* brought.c: what an install brought, as "param K=V" */
+bool print_brought(const struct memgate_install_info *in, const char *before);
+void add_brought(struct json_object *obj,
+		 const struct memgate_install_info *in);
+
 /* target.c: "fd N" and "pid PID [fd N]" */
 int parse_int(const char *s, int *value);
 int parse_size(const char *s, uint64_t *size);

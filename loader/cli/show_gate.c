@@ -5,7 +5,7 @@
 
 #include "cmd.h"
 
-static const char *state_text(enum memgate_install_state state)
+const char *state_text(enum memgate_install_state state)
 {
 	static const char * const text[] = {
 		[MEMGATE_INSTALL_LIVE] = "live",
@@ -18,7 +18,7 @@ static const char *state_text(enum memgate_install_state state)
 }
 
 /* Classes that a lost install refuses for good, whoever else decides them. */
-static uint64_t shut_classes(const struct memgate_gate_info *g)
+uint64_t shut_classes(const struct memgate_gate_info *g)
 {
 	uint64_t shut = 0;
 	size_t i;
@@ -30,7 +30,7 @@ static uint64_t shut_classes(const struct memgate_gate_info *g)
 }
 
 /* Every class that is known here or decided there. */
-static uint64_t all_classes(const struct memgate_gate_info *g)
+uint64_t all_classes(const struct memgate_gate_info *g)
 {
 	return ((1ULL << MEMGATE_NR_CLASSES) - 1) | g->classes;
 }
@@ -50,6 +50,7 @@ static struct json_object *installs_json(const struct memgate_gate_info *g)
 		add_str(obj, "state", state_text(in->state));
 		json_object_object_add(obj, "decides",
 				       classes_json(in->classes));
+		add_brought(obj, in);
 		json_object_array_add(list, obj);
 	}
 	return list;
@@ -66,23 +67,26 @@ devices_json(const struct memgate_consumer_info *c)
 	return list;
 }
 
+struct json_object *consumer_json(const struct memgate_consumer_info *c)
+{
+	struct json_object *obj = json_object_new_object();
+	char buf[16];
+
+	add_str(obj, "kind", class_text(c->kind, buf, sizeof(buf)));
+	add_u64(obj, "id", c->id);
+	add_str(obj, "rights", rights_text(c->rights));
+	add_u64(obj, "pid", c->pid);
+	json_object_object_add(obj, "devices", devices_json(c));
+	return obj;
+}
+
 static struct json_object *consumers_json(const struct memgate_gate_info *g)
 {
-	struct json_object *list = json_object_new_array(), *obj;
-	const struct memgate_consumer_info *c;
-	char buf[16];
+	struct json_object *list = json_object_new_array();
 	size_t i;
 
-	for (i = 0; i < g->nr_consumers; i++) {
-		c = g->consumers + i;
-		obj = json_object_new_object();
-		add_str(obj, "kind", class_text(c->kind, buf, sizeof(buf)));
-		add_u64(obj, "id", c->id);
-		add_str(obj, "rights", rights_text(c->rights));
-		add_u64(obj, "pid", c->pid);
-		json_object_object_add(obj, "devices", devices_json(c));
-		json_object_array_add(list, obj);
-	}
+	for (i = 0; i < g->nr_consumers; i++)
+		json_object_array_add(list, consumer_json(g->consumers + i));
 	return list;
 }
 
@@ -134,7 +138,7 @@ static struct json_object *verdicts_json(const struct memgate_gate_info *g)
 	return obj;
 }
 
-static struct json_object *gate_json(const struct memgate_gate_info *g)
+struct json_object *gate_json(const struct memgate_gate_info *g)
 {
 	struct json_object *obj = json_object_new_object();
 
@@ -150,7 +154,7 @@ static struct json_object *gate_json(const struct memgate_gate_info *g)
 	return obj;
 }
 
-static void print_header(const struct memgate_gate_info *g)
+void print_header(const struct memgate_gate_info *g)
 {
 	char size[32];
 
@@ -179,7 +183,7 @@ static void print_holders(const struct memgate_gate_info *g)
 	}
 }
 
-static void print_installs(const struct memgate_gate_info *g)
+static void print_installs(const struct memgate_gate_info *g, bool brought)
 {
 	const struct memgate_install_info *in;
 	size_t i;
@@ -193,6 +197,8 @@ static void print_installs(const struct memgate_gate_info *g)
 		       state_text(in->state), paint(PAINT_END));
 		print_classes(in->classes);
 		putchar('\n');
+		if (brought && print_brought(in, "            "))
+			putchar('\n');
 	}
 }
 
@@ -266,7 +272,7 @@ int cmd_gate_list(struct words *w)
 		}
 		print_header(gates[i]);
 		print_holders(gates[i]);
-		print_installs(gates[i]);
+		print_installs(gates[i], false);
 		print_consumers(gates[i]);
 		fputs("  closed    ", stdout);
 		print_classes(all_classes(gates[i]) &
@@ -294,6 +300,8 @@ int cmd_gate_show(struct words *w)
 	g = memgate_gate__info(fd);
 	if (!g)
 		return report();
+	/* Who may not see parameters sees the rest. */
+	memgate_gate_info__read_params(g);
 	if (json_output) {
 		struct json_object *obj = gate_json(g);
 
@@ -301,7 +309,7 @@ int cmd_gate_show(struct words *w)
 		print_json(obj);
 	} else {
 		print_header(g);
-		print_installs(g);
+		print_installs(g, true);
 		print_consumers(g);
 		print_successor(fd);
 		print_verdicts(g);

@@ -79,6 +79,9 @@ static int add_install(struct memgate_gate_info *g, const char *line)
 	i->link_id = number_of(line, "link");
 	i->state = state_of(line);
 	i->classes = number_of(line, "classes");
+	i->params_known = false;
+	i->params = NULL;
+	i->params_len = 0;
 	return 0;
 }
 
@@ -199,6 +202,8 @@ void memgate_gate_info__free(struct memgate_gate_info *g)
 		return;
 	for (i = 0; i < g->nr_consumers; i++)
 		free(g->consumers[i].devices);
+	for (i = 0; i < g->nr_installs; i++)
+		free(g->installs[i].params);
 	free(g->installs);
 	free(g->consumers);
 	free(g->holders);

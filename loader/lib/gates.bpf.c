@@ -160,6 +160,7 @@ static __always_inline int put_install(struct seq_file *seq,
 	struct bpf_struct_ops_map *map;
 
 	r.gate = BPF_CORE_READ(install, gate, id);
+	r.params_len = BPF_CORE_READ(install, params_len);
 	r.closed = (__u64)ops == (__u64)install +
 		   bpf_core_field_offset(struct memgate_install, closed);
 	r.classes = BPF_CORE_READ(ops, decides);
@@ -173,6 +174,32 @@ static __always_inline int put_install(struct seq_file *seq,
 		r.map = BPF_CORE_READ(map, map.id);
 	}
 	return bpf_seq_write(seq, &r, sizeof(r));
+}
+
+/* In pieces, as they may be larger than the stack. */
+static __always_inline void put_params(struct seq_file *seq,
+				       struct memgate_install *install)
+{
+	__u64 from = (__u64)install +
+		     bpf_core_field_offset(struct memgate_install, params);
+	struct mg_params_record r = { .record = MG_RECORD_PARAMS };
+	__u32 left = BPF_CORE_READ(install, params_len);
+	int i;
+
+	r.gate = BPF_CORE_READ(install, gate, id);
+	bpf_for(i, 0, MEMGATE_PARAMS_MAX / MG_PARAMS_CHUNK) {
+		if (!left)
+			break;
+		r.len = left < MG_PARAMS_CHUNK ? left : MG_PARAMS_CHUNK;
+		__builtin_memset(r.data, 0, sizeof(r.data));
+		if (r.len > MG_PARAMS_CHUNK ||
+		    bpf_probe_read_kernel(r.data, r.len,
+					  (void *)(from + r.offset)) ||
+		    bpf_seq_write(seq, &r, sizeof(r)))
+			break;
+		left -= r.len;
+		r.offset += r.len;
+	}
 }
 
 static __always_inline int put_consumer(struct seq_file *seq,
@@ -247,12 +274,14 @@ int memgate_gates(struct bpf_iter__memgate *ctx)
 	/* A record that does not fit is asked for again by the kernel. */
 	if (!gate)
 		return 0;
-	if (install)
-		put_install(seq, install);
-	else if (!attachment)
+	if (install) {
+		if (!put_install(seq, install))
+			put_params(seq, install);
+	} else if (!attachment) {
 		put_gate(seq, gate);
-	else if (!put_consumer(seq, attachment) &&
-		 bpf_core_type_exists(struct memgate_device))
+	} else if (!put_consumer(seq, attachment) &&
+		 bpf_core_type_exists(struct memgate_device)) {
 		put_devices(seq, attachment);
+	}
 	return 0;
 }

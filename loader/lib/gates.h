@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* What gates.bpf.c tells iter.c: a stream of these, each begun by its kind. */
+/* What gates.bpf.c tells iterate.c: a stream of these, each with its kind. */
 #ifndef _MEMGATE_GATES_H
 #define _MEMGATE_GATES_H
 
@@ -11,6 +11,7 @@ enum mg_record {
 	MG_RECORD_INSTALL,
 	MG_RECORD_CONSUMER,
 	MG_RECORD_DEVICE,
+	MG_RECORD_PARAMS,
 };
 
 struct mg_gate_record {
@@ -33,7 +34,8 @@ struct mg_install_record {
 	__u64 classes;
 	__u32 map;
 	__u32 link;
-	__u64 closed;
+	__u32 closed;
+	__u32 params_len;
 	char name[MEMGATE_NAME_LEN];
 };
 
@@ -52,6 +54,17 @@ struct mg_device_record {
 	__u64 gate;
 	__u64 consumer;
 	char name[64];
+};
+
+#define MG_PARAMS_CHUNK	256
+
+/* Of the install before it: bytes of its parameters, in order. */
+struct mg_params_record {
+	__u64 record;
+	__u64 gate;
+	__u32 offset;
+	__u32 len;
+	__u8 data[MG_PARAMS_CHUNK];
 };
 
 #endif /* _MEMGATE_GATES_H */

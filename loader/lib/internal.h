@@ -142,6 +142,9 @@ void mg_judge(struct memgate_policy_info *info, uint32_t ops_id,
 void mg_add_fault(struct memgate_policy_info *info, const char *fmt, ...)
 	__printf(2, 3);
 
+/* pin.c */
+int mg_make_pin_dirs(void);
+
 /* types.c */
 struct btf *mg_btf_new(const void *data, size_t size);
 int mg_types_of_map(struct memgate_policy *p);

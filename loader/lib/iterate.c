@@ -73,7 +73,33 @@ static int take_install(struct parser *p, const void *record)
 	i->state = r->closed ? MEMGATE_INSTALL_CLOSED :
 		   r->link ? MEMGATE_INSTALL_LIVE : MEMGATE_INSTALL_KEPT;
 	i->classes = r->classes;
+	/* A policy without any has none to be read. */
+	i->params_known = !r->params_len;
+	i->params = NULL;
+	i->params_len = r->params_len;
 	p->gate->classes |= r->classes & p->openable;
+	return 0;
+}
+
+/* They are known when the last piece has come. */
+static int take_params(struct parser *p, const void *record)
+{
+	const struct mg_params_record *r = record;
+	struct memgate_install_info *i;
+
+	if (!p->gate->nr_installs)
+		return -EPROTO;
+	i = p->gate->installs + p->gate->nr_installs - 1;
+	if (i->params_len > MEMGATE_PARAMS_MAX || r->len > sizeof(r->data) ||
+	    r->offset > i->params_len || r->len > i->params_len - r->offset ||
+	    (r->offset && !i->params))
+		return -EPROTO;
+	if (!i->params)
+		i->params = calloc(1, i->params_len);
+	if (!i->params)
+		return -ENOMEM;
+	memcpy((char *)i->params + r->offset, r->data, r->len);
+	i->params_known = r->offset + r->len == i->params_len;
 	return 0;
 }
 
@@ -115,6 +141,7 @@ static const struct {
 	[MG_RECORD_CONSUMER] = { sizeof(struct mg_consumer_record),
 				 take_consumer },
 	[MG_RECORD_DEVICE] = { sizeof(struct mg_device_record), take_device },
+	[MG_RECORD_PARAMS] = { sizeof(struct mg_params_record), take_params },
 };
 
 /* Every record begins with its kind and the id of its gate. */
@@ -226,4 +253,56 @@ int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr)
 		memgate_gate_info__free((*gates)[--*nr]);
 	free(data);
 	return err;
+}
+
+static struct memgate_gate_info *find_gate(struct memgate_gate_info **gates,
+					   size_t nr, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (gates[i]->id == id)
+			return gates[i];
+	return NULL;
+}
+
+/* All of the installs, since they may have changed since @info was made. */
+static void swap_installs(struct memgate_gate_info *info,
+			  struct memgate_gate_info *seen)
+{
+	struct memgate_install_info *installs = info->installs;
+	size_t nr = info->nr_installs;
+
+	info->installs = seen->installs;
+	info->nr_installs = seen->nr_installs;
+	info->classes = seen->classes;
+	info->frozen = seen->frozen;
+	seen->installs = installs;
+	seen->nr_installs = nr;
+}
+
+int memgate_gate_info__read_params(struct memgate_gate_info *info)
+{
+	struct memgate_gate_info **gates = NULL, *seen;
+	size_t nr = 0;
+	int err;
+
+	err = mg_iterate_gates(&gates, &nr);
+	if (err == -EPERM)
+		return mg_fail(MEMGATE_ERR_REFUSED, EPERM,
+			       "they are shown to CAP_BPF and CAP_PERFMON",
+			       "the parameters of gate %llu may not be read",
+			       (unsigned long long)info->id);
+	if (err)
+		return mg_fail(MEMGATE_ERR_REFUSED, -err,
+			       "'memgate feature probe' says what the kernel "
+			       "has", "cannot read parameters: %s",
+			       mg_errno_name(err));
+	seen = find_gate(gates, nr, info->id);
+	if (seen)
+		swap_installs(info, seen);
+	memgate_gate__free_list(gates, nr);
+	return seen ? 0 : mg_fail(MEMGATE_ERR_REFUSED, ENOENT, NULL,
+				  "gate %llu is gone",
+				  (unsigned long long)info->id);
 }

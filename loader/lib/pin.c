@@ -77,7 +77,7 @@ static int make_dir(const char *path)
 	return errno == EEXIST ? 0 : -errno;
 }
 
-static int make_dirs(void)
+int mg_make_pin_dirs(void)
 {
 	static const char * const subs[] = { "", "/maps", "/types" };
 	char parent[sizeof(pin_dir)], path[128];
@@ -161,7 +161,7 @@ int memgate_policy__pin_group(struct memgate_policy *p, const char *name,
 			       p->name);
 	err = pins_of(name ? name : p->name, &pins);
 	if (!err)
-		err = make_dirs();
+		err = mg_make_pin_dirs();
 	if (err)
 		return err;
 	if (bpf_obj_pin(p->link_fd, pins.link))
@@ -323,6 +323,38 @@ struct memgate_policy *memgate_policy__open(const char *name)
 				   "%d loaded policies call themselves '%s'",
 				   t.found, name);
 	return errno = -not_loaded(name), NULL;
+}
+
+struct by_id {
+	uint32_t id;
+	char name[64];
+};
+
+static int match_id(struct memgate_policy *p, const char *name, void *ctx)
+{
+	struct by_id *b = ctx;
+
+	if (!p || p->map_id != b->id)
+		return 0;
+	snprintf(b->name, sizeof(b->name), "%s", name);
+	return 1;
+}
+
+struct memgate_policy *memgate_policy__open_id(uint32_t map_id)
+{
+	struct by_id b = { .id = map_id };
+	int __autoclose fd = -1;
+
+	/* Its pins may be readable where maps by id are not. */
+	if (memgate_policy__list(match_id, &b) == 1)
+		return open_pins(b.name);
+	fd = bpf_map_get_fd_by_id(map_id);
+	if (fd >= 0)
+		return memgate_policy__from_map_fd(fd);
+	return mg_fail_ptr(MEMGATE_ERR_REFUSED, errno, errno == EPERM ?
+			   "a policy that has no pin takes CAP_SYS_ADMIN" :
+			   NULL, "cannot open the policy of map %u: %s",
+			   map_id, mg_errno_name(errno));
 }
 
 int memgate_policy__unload(const char *name)

@@ -30,7 +30,7 @@ static const struct mg_device_record nic = {
 	.name = "0000:00:1\033.0",
 };
 
-static _Alignas(8) char stream[4096];
+static _Alignas(8) char stream[16384];
 static size_t used;
 
 static void begin(void)
@@ -164,7 +164,7 @@ static void unknown(void)
 	size_t nr;
 
 	begin();
-	odd.record = MG_RECORD_DEVICE + 1;
+	odd.record = MG_RECORD_PARAMS + 1;
 	PUT(gate);
 	PUT(odd);
 	EXPECT_NUM(parse(used, &gates, &nr), -EPROTO);
@@ -204,11 +204,90 @@ static void long_names(void)
 	memgate_gate__free_list(gates, nr);
 }
 
+static struct mg_params_record piece(uint32_t offset, uint32_t len, char byte)
+{
+	struct mg_params_record r = {
+		.record = MG_RECORD_PARAMS, .gate = 5, .offset = offset,
+		.len = len,
+	};
+
+	memset(r.data, byte, sizeof(r.data));
+	return r;
+}
+
+static void params(void)
+{
+	struct mg_params_record first = piece(0, 256, 'a');
+	struct mg_params_record rest = piece(256, 44, 'b');
+	struct mg_install_record brought = owner;
+	struct memgate_install_info *in;
+	struct memgate_gate_info **gates;
+	size_t nr;
+
+	brought.params_len = 300;
+	begin();
+	PUT(gate);
+	PUT(brought);
+	PUT(first);
+	PUT(rest);
+	PUT(kept);
+	EXPECT_NUM(parse(used, &gates, &nr), 0);
+	in = gates[0]->installs;
+	EXPECT_NUM(in[0].params_known, 1);
+	EXPECT_NUM(in[0].params_len, 300);
+	EXPECT_NUM(((char *)in[0].params)[255], 'a');
+	EXPECT_NUM(((char *)in[0].params)[256], 'b');
+	EXPECT_NUM(((char *)in[0].params)[299], 'b');
+	/* It brought none. */
+	EXPECT_NUM(in[1].params_known, 1);
+	EXPECT_NUM(in[1].params_len, 0);
+	memgate_gate__free_list(gates, nr);
+
+	/* The end is missing: nothing is known. */
+	begin();
+	PUT(gate);
+	PUT(brought);
+	PUT(first);
+	EXPECT_NUM(parse(used, &gates, &nr), 0);
+	EXPECT_NUM(gates[0]->installs[0].params_known, 0);
+	memgate_gate__free_list(gates, nr);
+}
+
+/* Nothing is written beyond what an install says that it brought. */
+static void params_beyond(void)
+{
+	struct mg_params_record bad[] = {
+		piece(0, 257, 'x'), piece(200, 101, 'x'), piece(301, 0, 'x'),
+		piece(~0U, 1, 'x'), piece(256, 44, 'x'), piece(0, 256, 'x'),
+	};
+	struct mg_install_record brought = owner;
+	struct memgate_gate_info **gates;
+	size_t nr, i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		/* The last has no room for a chunk. */
+		brought.params_len = i + 1 < ARRAY_SIZE(bad) ? 300 : 255;
+		begin();
+		PUT(gate);
+		PUT(brought);
+		PUT(bad[i]);
+		EXPECT_NUM(parse(used, &gates, &nr), -EPROTO);
+		memgate_gate__free_list(gates, nr);
+	}
+	begin();
+	PUT(gate);
+	PUT(bad[5]);
+	EXPECT_NUM(parse(used, &gates, &nr), -EPROTO);
+	memgate_gate__free_list(gates, nr);
+}
+
 const struct tap_test records_tests[] = {
 	{ "records: gates, policies, consumers", whole },
 	{ "records: a gate that is dying is left out", dying },
 	{ "records: cut short", cut_short },
 	{ "records: devices of nobody, a long name", devices_of_nobody },
+	{ "records: parameters in pieces", params },
+	{ "records: parameters beyond what there is", params_beyond },
 	{ "records: of no known kind", unknown },
 	{ "records: no gate at all", nothing },
 	{ "records: names without an end", long_names },

@@ -71,6 +71,7 @@ extern const struct tap_test param_tests[];
 extern const struct tap_test records_tests[];
 extern const struct tap_test self_tests[];
 extern const struct tap_test value_tests[];
+extern const struct tap_test readback_tests[];
 
 /* Where the compiled test policies are. */
 extern const char *tap_progs;
