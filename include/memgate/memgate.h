@@ -749,6 +749,98 @@ MEMGATE_API uint64_t memgate_events__lost(const struct memgate_events *events);
 /** @brief watch no longer */
 MEMGATE_API void memgate_events__free(struct memgate_events *events);
 
+/* ---- what was refused --------------------------------------------------- */
+
+/** @brief memgate_refusal.class_nr of a way that no class covers */
+#define MEMGATE_REFUSAL_WAY	UINT32_MAX
+
+/** @brief a refusal, and how many of its kind there were */
+struct memgate_refusal {
+	uint64_t gate;
+	/** enum memgate_class, a later one, or MEMGATE_REFUSAL_WAY */
+	uint32_t class_nr;
+	/** enum memgate_map_op, for MEMGATE_MAP */
+	uint32_t op;
+	/** enum memgate_rights */
+	uint32_t rights;
+	/** positive errno of the answer */
+	int err;
+	uint64_t start;
+	uint64_t len;
+	/** id of a consumer that stays, or 0 */
+	uint64_t consumer;
+	/** of the last one, in ns of CLOCK_BOOTTIME */
+	uint64_t time;
+	/** refusals of this kind since the recorder knows of it */
+	uint64_t nr;
+	/** who set the consumer up; else who made the access: its process in
+	 * the initial pid namespace, when that started (ns of CLOCK_BOOTTIME),
+	 * its effective user
+	 */
+	pid_t pid;
+	uint64_t pid_start;
+	uid_t uid;
+	uint64_t exe_ino;
+	/** major << 20 | minor, as the parameters of the policy owner */
+	uint32_t exe_dev;
+	char comm[17];
+	/** last part of the path of what it executes, cut at 31 bytes */
+	char exe[33];
+	char device[64];
+	/** whose answer it is; empty if no policy decides */
+	char policy[MEMGATE_NAME_LEN];
+	/** the way, of MEMGATE_REFUSAL_WAY */
+	char way[36];
+};
+
+enum memgate_refusals {
+	/** the last one of each class (and map operation, or way) of a gate */
+	MEMGATE_REFUSALS_LAST,
+	/** of each consumer, process and device besides */
+	MEMGATE_REFUSALS_PARTIES,
+};
+
+struct memgate_recorder_info {
+	bool on;
+	/** ns of CLOCK_BOOTTIME */
+	uint64_t since;
+	/** refusals that it could not keep */
+	uint64_t missed;
+};
+
+/**
+ * @brief record refusals from now on, until memgate_recorder__stop()
+ * @return 1 if it is on already; -EPERM without CAP_BPF and CAP_PERFMON
+ *
+ * No process goes on: a BPF program is pinned in DIR/recorder.  It has a fixed
+ * amount of memory and forgets what was refused least recently.
+ */
+MEMGATE_API int memgate_recorder__start(void);
+
+/**
+ * @brief stop recording, and forget what was recorded
+ * @return 1 if it was not on
+ */
+MEMGATE_API int memgate_recorder__stop(void);
+
+/**
+ * @brief is it on?
+ * @return -EACCES if the caller may not see that
+ */
+MEMGATE_API int memgate_recorder__info(struct memgate_recorder_info *info);
+
+/**
+ * @brief what was refused, the latest first
+ * @param gate id of a gate, which may be gone; 0 for all
+ * @param list an array of *nr, to be given to free(3)
+ * @return -ENODATA if the recorder is off, -EACCES if the caller may not
+ * read it
+ */
+MEMGATE_API int memgate_recorder__read(uint64_t gate,
+				       enum memgate_refusals which,
+				       struct memgate_refusal **list,
+				       size_t *nr);
+
 #ifdef __cplusplus
 }
 #endif

@@ -105,6 +105,7 @@ const char *class_text(unsigned int class_nr, char *buf, size_t size);
 void print_classes(uint64_t classes);
 const char *size_text(uint64_t size, char *buf, size_t len);
 const char *rights_text(uint32_t rights);
+void make_printable(char *s);
 
 /* use.c: "policy NAME [param K=V]..." */
 #define MAX_PARAMS	64
@@ -134,6 +135,10 @@ struct json_object *gate_json(const struct memgate_gate_info *g);
 struct json_object *consumer_json(const struct memgate_consumer_info *c);
 void print_header(const struct memgate_gate_info *g);
 
+/* find_gate.c */
+int parse_id(const char *s, uint64_t *id);
+int parse_gate(struct words *w, uint64_t *id, struct memgate_gate_info **g);
+
 /* brought.c: what an install brought, as "param K=V" */
 bool print_brought(const struct memgate_install_info *in, const char *before);
 void add_brought(struct json_object *obj,
@@ -150,6 +155,7 @@ void print_successor(int memfd);
 void add_successor(struct json_object *obj, int memfd);
 
 /* self.c: what names this process for a policy */
+int process_start(const char *pid, uint64_t *ticks);
 int self_start(uint64_t *ticks);
 bool in_init_pid_ns(void);
 char *expand(const char *s, const char * const *names,
@@ -180,5 +186,10 @@ int cmd_run(struct words *w);
 int cmd_feature_probe(struct words *w);
 int cmd_monitor(struct words *w);
 int cmd_learn(struct words *w);
+int cmd_explain(struct words *w);
+int cmd_graph(struct words *w);
+int cmd_recorder_on(struct words *w);
+int cmd_recorder_off(struct words *w);
+int cmd_recorder_show(struct words *w);
 
 #endif /* _MEMGATE_CMD_H */

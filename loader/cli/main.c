@@ -55,9 +55,21 @@ static const struct command commands[] = {
 	  "[refused|allowed] [count N] [for SECONDS] [-- COMMAND ARGS]",
 	  "decisions as they are made" },
 	{ "learn", NULL, cmd_learn,
-	  "{ [gate { ID | GATE }]... | size N[KMGT] [hugetlb 2M|1G] [name N] "
-	  "[fd N] } [for SECONDS] [-- COMMAND ARGS]",
+	  "{ gate { ID | GATE } [for SECONDS] | size N[KMGT] [hugetlb 2M|1G] "
+	  "[name N] [fd N] [for SECONDS] -- COMMAND ARGS }",
 	  "the narrowest policies that a workload gets along with" },
+	{ "explain", NULL, cmd_explain,
+	  "{ gate ID | GATE } [class CLASS] [consumer ID | pid PID] "
+	  "[device DEV]",
+	  "who gets at the memory, and why the last refusal" },
+	{ "graph", NULL, cmd_graph, "[gate ID | GATE]...",
+	  "gates and what is around them, for Graphviz" },
+	{ "recorder", "on", cmd_recorder_on, "",
+	  "record refusals from now on" },
+	{ "recorder", "off", cmd_recorder_off, "",
+	  "stop, and forget them" },
+	{ "recorder", "show", cmd_recorder_show, "",
+	  "the last refusals of all gates" },
 	{ "feature", "probe", cmd_feature_probe, "",
 	  "what the kernel has, what this process may do" },
 };

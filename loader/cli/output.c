@@ -285,3 +285,11 @@ const char *rights_text(uint32_t rights)
 
 	return text[rights & 7];
 }
+
+/* What others have named may hold anything. */
+void make_printable(char *s)
+{
+	for (; *s; s++)
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+}

@@ -18,9 +18,13 @@ bool in_init_pid_ns(void)
 	       st.st_ino == INIT_PID_NS_INO;
 }
 
-/* Field 22 of /proc/self/stat: start time in clock ticks since boot. */
-int self_start(uint64_t *ticks)
+/*
+ * Field 22 of /proc/PID/stat, where PID may be "self": start time in clock
+ * ticks since boot.
+ */
+int process_start(const char *pid, uint64_t *ticks)
 {
+	char path[64];
 	char line[1024];
 	unsigned long long start;
 	char *p;
@@ -28,7 +32,8 @@ int self_start(uint64_t *ticks)
 	size_t n;
 	int i;
 
-	f = fopen("/proc/self/stat", "re");
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "re");
 	if (!f)
 		return -errno;
 	n = fread(line, 1, sizeof(line) - 1, f);
@@ -44,6 +49,11 @@ int self_start(uint64_t *ticks)
 		return -EINVAL;
 	*ticks = start;
 	return 0;
+}
+
+int self_start(uint64_t *ticks)
+{
+	return process_start("self", ticks);
 }
 
 /* Replace each {name} by its value; NULL if there is no memory. */

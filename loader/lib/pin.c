@@ -7,6 +7,7 @@
  *   DIR/maps/NAME	the struct_ops map: reading it is the right to install
  *   DIR/types/NAME	its BTF, see types.c
  *   DIR/gates/...	links of installs, if the user named no other place
+ *   DIR/recorder/...	what records refusals, see refusals.c
  *
  * The link's pin comes first and decides who owns NAME, since creating a
  * pin is exclusive.  Pins of maps and types without their link are left
@@ -55,7 +56,7 @@ static int pins_of(const char *name, struct pins *pins)
 			       "use letters, digits, _ and -",
 			       "'%s' cannot be the name of a policy", name);
 	if (!strcmp(name, "maps") || !strcmp(name, "types") ||
-	    !strcmp(name, "gates"))
+	    !strcmp(name, "gates") || !strcmp(name, "recorder"))
 		return mg_fail(MEMGATE_ERR_INPUT, EINVAL,
 			       "choose another with 'name N'",
 			       "the policy name '%s' is reserved", name);

@@ -22,7 +22,7 @@ T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(TPROGS)/later.bpf.o \
 	   bad_name_long bad_name_space bad_kfunc_tcp exclusive_kvm)
 
 # For selftests/cli_test.sh, which runs in the VM.
-vm-tests: $(T)/cli_helper $(T_BPF) $(T)/vmm $(T)/memgate-san
+vm-tests: $(T)/cli_helper $(T)/user_helper $(T_BPF) $(T)/vmm $(T)/memgate-san
 
 # The example as a user builds it, against what 'make install' leaves.
 $(T)/vmm: examples/vmm.c tests/vmm.sh $(OUT)/$(SONAME) \
@@ -38,6 +38,11 @@ $(T)/cli_helper: tests/cli_helper.c Makefile tests/tests.mk
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -D_GNU_SOURCE $(WARN) $(LDFLAGS) -o $@ $< -ljson-c
+
+$(T)/user_helper: tests/user_helper.c Makefile tests/tests.mk
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -D_GNU_SOURCE $(WARN) $(LDFLAGS) -o $@ $<
 
 check: $(T)/unit_test $(T)/unit_test-plain $(T_BPF) $(OUT)/memgate lib \
 		fuzz-targets
@@ -74,6 +79,7 @@ $(T)/%.o: %.c $(LIBBPF) Makefile tests/tests.mk
 
 $(T)/lib/iterate.o: $(OUT)/lib/gates.bpf.o
 $(T)/lib/events.o: $(OUT)/lib/events.bpf.o
+$(T)/lib/refusals.o: $(OUT)/lib/refusals.bpf.o
 
 $(TPROGS)/%.bpf.o: tests/progs/%.bpf.c $(LIBBPF) \
 		$(wildcard $(TOP)/include/memgate/*.bpf.h)
