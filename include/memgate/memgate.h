@@ -450,6 +450,7 @@ MEMGATE_API int memgate_link__open_id(uint32_t id);
 
 /**
  * @brief when a process started, which with its id names it for good
+ * @param pid 0: the calling process, in whatever pid namespace
  * @param ticks field 22 of /proc/PID/stat
  * @return -ESRCH if there is no such process
  */

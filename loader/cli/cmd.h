@@ -155,8 +155,6 @@ void print_successor(int memfd);
 void add_successor(struct json_object *obj, int memfd);
 
 /* self.c: what names this process for a policy */
-int process_start(const char *pid, uint64_t *ticks);
-int self_start(uint64_t *ticks);
 bool in_init_pid_ns(void);
 char *expand(const char *s, const char * const *names,
 	     const char * const *values, int nr);

@@ -191,7 +191,7 @@ static void print_what(const struct memgate_event *e)
 	putchar('\n');
 }
 
-static void print_header(void)
+static void print_heading(void)
 {
 	printf("%-15s %6s %-7s %-12s %-6s %-15s %7s %-15s %s\n", "TIME",
 	       "GATE", "VERDICT", "CLASS", "RIGHTS", "POLICY", "PID", "COMM",
@@ -312,7 +312,7 @@ static void say_ready(const struct monitor *m)
 	if (json_output) {
 		print_json(event_json("ready"));
 	} else {
-		print_header();
+		print_heading();
 		fflush(stdout);
 		fputs("ready\n", stderr);
 	}

@@ -305,7 +305,7 @@ int run_command_on_memory(struct words *w, int (*ready)(int fd, void *ctx),
 	err = memgate_probe();
 	if (err)
 		return errno = -err, fail(report());
-	err = self_start(&start);
+	err = memgate_process_start(0, &start);
 	if (err)
 		return report_errno(EXIT_RUN_FAILED, -err, "mount /proc",
 				    "cannot read /proc/self/stat");

@@ -69,13 +69,11 @@ static const char *op_text(uint32_t op)
 static enum { HERE, GONE, UNKNOWN } party_is(const struct memgate_refusal *r)
 {
 	uint64_t tick = 1000000000 / sysconf(_SC_CLK_TCK), start;
-	char pid[16];
 
 	/* The numbers are those of the initial pid namespace. */
 	if (!in_init_pid_ns())
 		return UNKNOWN;
-	snprintf(pid, sizeof(pid), "%d", r->pid);
-	if (process_start(pid, &start))
+	if (memgate_process_start(r->pid, &start))
 		return GONE;
 	return start == r->pid_start / tick ? HERE : GONE;
 }

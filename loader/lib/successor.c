@@ -204,10 +204,11 @@ static int find_start(const char *path, uint64_t *ticks)
 
 int memgate_process_start(pid_t pid, uint64_t *ticks)
 {
-	char path[64];
+	char path[64] = "/proc/self/stat";
 	int err;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	err = find_start(path, ticks);
 	if (!err)
 		return 0;

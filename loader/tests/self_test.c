@@ -12,11 +12,11 @@ static void start_time(void)
 {
 	uint64_t before, odd;
 
-	EXPECT_NUM(self_start(&before), 0);
+	EXPECT_NUM(memgate_process_start(0, &before), 0);
 	EXPECT(before > 0);
 	/* A name that looks like fields must not shift them. */
 	EXPECT_NUM(prctl(PR_SET_NAME, ") S 1 2 3 ("), 0);
-	EXPECT_NUM(self_start(&odd), 0);
+	EXPECT_NUM(memgate_process_start(0, &odd), 0);
 	EXPECT_NUM(odd, before);
 }
 
