@@ -14,11 +14,11 @@ trap 'rm -rf "$found"' EXIT
 export MEMGATE=$build/loader/tests/memgate-san
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99:log_path=$found/asan
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$found/ubsan
-"$here/cli_test.sh" > "$found/tap"
+set -o pipefail
+"$here/cli_test.sh" | tee "$found/tap" | grep --line-buffered -v '^1\.\.'
 status=$?
 nr=$(sed -n 's/^1\.\.//p' "$found/tap")
 nr=${nr:-0}
-grep -v '^1\.\.' "$found/tap"
 
 nr=$((nr + 1))
 if cat "$found"/*san.* > "$found/all" 2> /dev/null; then

@@ -399,7 +399,7 @@ works "which shows what is there when it is read" "^gate [0-9]*: frozen 1$" \
 }
 rm -f /sys/fs/bpf/cli-test-iter
 works "attach through another process" "owner installed" sh -c \
-	"$helper memfd -- sleep 3 & sleep 0.5
+	"$helper memfd -- sleep 60 & sleep 0.5
 	 memgate gate attach pid \$! fd 7 policy owner param tgid=\$!
 	 status=\$?; kill \$!; exit \$status"
 refused "another process without that fd" 2 "/proc/$$/fd/77: No such file" \
@@ -429,6 +429,14 @@ prints "run: policies of one's own, parameters by name" ok \
 prints "run: no-default is closed" EACCES \
 	memgate run size 1M fd 7 no-default -- "$helper" mmap
 prints "run: huge pages" ok memgate run size 2M hugetlb 2M fd 7 -- \
+	"$helper" mmap
+refused "run: too few huge pages" 125 "huge pages of 2M are needed" \
+	memgate run size 1T hugetlb 2M fd 7 -- "$helper" mmap
+prints "run: classes by their names" ok memgate run size 1M fd 7 \
+	policy owner param 'tgid={tgid}' param 'classes=map|file' -- \
+	"$helper" mmap
+prints "run: and none but these" EACCES memgate run size 1M fd 7 \
+	policy owner param 'tgid={tgid}' param 'classes=file|own_pin' -- \
 	"$helper" mmap
 prints "run: nofreeze keeps links to swap" "$(printf 'false\nok\nEACCES')" \
 	memgate run size 1M fd 7 policy allow \

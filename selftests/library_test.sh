@@ -67,7 +67,7 @@ if ! memgate feature probe > /dev/null 2>&1; then
 	echo "1..0 # SKIP this kernel has no memgate"
 	exit 4
 fi
-refused "without its policies it says so" "no policy 'exclusive_kvm' is loaded" \
+refused "without its policies it says so" "no policy 'owner' is loaded" \
 	"$vmm"
 for policy in exclusive_kvm owner; do
 	memgate policy load "$build/bpf/$policy.bpf.o" > "$out/load" 2>&1

@@ -29,6 +29,7 @@ struct run {
 	const char *pin;
 	int nr_uses;
 	struct use use[MAX_USES];
+	int nr_expanded;	/* params, in order, that are ours to free */
 	/* for a failure, which leaves nothing behind */
 	bool made_dir;
 	int nr_pinned;
@@ -254,34 +255,81 @@ static int expand_uses(struct run *r, const char * const *values)
 			if (!r->use[i].param[j])
 				return report_errno(EXIT_REFUSED, ENOMEM, NULL,
 						    "parameters");
+			r->nr_expanded++;
 		}
 	return 0;
 }
 
-static int exec_command(struct words *w, int fd, const char * const *values)
+static void free_uses(struct run *r)
 {
-	int i, err;
+	int i, j;
+
+	for (i = 0; i < r->nr_uses; i++)
+		for (j = 0; j < r->use[i].nr_params && r->nr_expanded; j++) {
+			free((char *)r->use[i].param[j]);
+			r->nr_expanded--;
+		}
+}
+
+static void free_words(char **words)
+{
+	char **word;
+
+	for (word = words; word && *word; word++)
+		free(*word);
+	free(words);
+}
+
+/* Ends with NULL, as execvp() wants it.  NULL if there is no memory. */
+static char **expand_words(const struct words *w, const char * const *values)
+{
+	char **words = calloc(w->nr + 1, sizeof(*words));
+	int i;
 
 	/* tgid and start are for policies; arguments keep such words. */
-	for (i = 0; i < w->nr; i++) {
-		w->word[i] = expand(w->word[i], self_names, values,
-				    SELF_SIZE + 1);
-		if (!w->word[i])
-			return report_errno(EXIT_RUN_FAILED, ENOMEM, NULL,
-					    "arguments");
+	for (i = 0; words && i < w->nr; i++) {
+		words[i] = expand(w->word[i], self_names, values,
+				  SELF_SIZE + 1);
+		if (!words[i]) {
+			free_words(words);
+			return NULL;
+		}
 	}
-	if (fcntl(fd, F_SETFD, 0))
-		return report_errno(EXIT_RUN_FAILED, errno, NULL,
-				    "file descriptor %d", fd);
-	fflush(stdout);
-	execvp(w->word[0], w->word);
-	err = errno;
+	return words;
+}
+
+static int cannot_execute(const char *command, int err)
+{
+	const char *hint = NULL;
+
+	if (err == ENOENT)
+		hint = "check its name, PATH and (of a script) the interpreter";
+	else if (err == EACCES)
+		hint = "it has to be a file that this user may execute";
 	return report_errno(err == ENOENT ? EXIT_RUN_NOT_FOUND :
-			    EXIT_RUN_CANNOT_EXEC, err, err == ENOENT ?
-			    "check its name, PATH and (of a script) the "
-			    "interpreter" : err == EACCES ?
-			    "it has to be a file that this user may execute" :
-			    NULL, "cannot execute %s", w->word[0]);
+			    EXIT_RUN_CANNOT_EXEC, err, hint,
+			    "cannot execute %s", command);
+}
+
+static int exec_command(struct words *w, int fd, const char * const *values)
+{
+	char **words = expand_words(w, values);
+	int err;
+
+	if (!words)
+		return report_errno(EXIT_RUN_FAILED, ENOMEM, NULL,
+				    "arguments");
+	if (fcntl(fd, F_SETFD, 0)) {
+		err = report_errno(EXIT_RUN_FAILED, errno, NULL,
+				   "file descriptor %d", fd);
+	} else {
+		fflush(stdout);
+		execvp(words[0], words);
+		err = errno;
+		err = cannot_execute(words[0], err);
+	}
+	free_words(words);
+	return err;
 }
 
 /*
@@ -331,6 +379,7 @@ int run_command_on_memory(struct words *w, int (*ready)(int fd, void *ctx),
 		err = install_all(&r, fd);
 	if (!err && ready)
 		err = ready(fd, ctx);
+	free_uses(&r);
 	err = err ? fail(err) : exec_command(w, fd, values);
 	return remove_pins(&r, err);
 }

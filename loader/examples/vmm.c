@@ -46,5 +46,6 @@ int main(void)
 	strcpy(memory, "the guest");
 	/* KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION, KVM_RUN ... */
 	printf("%s: pid %s, fd %d\n", memory, tgid, memfd);
+	fflush(stdout);
 	return getchar() == EOF ? 0 : 1;
 }

@@ -66,6 +66,7 @@ extern const struct tap_test file_tests[];
 extern const struct tap_test inspect_tests[];
 extern const struct tap_test learn_tests[];
 extern const struct tap_test log_tests[];
+extern const struct tap_test memfd_tests[];
 extern const struct tap_test number_tests[];
 extern const struct tap_test param_tests[];
 extern const struct tap_test records_tests[];
