@@ -37,15 +37,14 @@ ok "root unloads it" memgate policy unload loaded
 
 # ---- a VM ------------------------------------------------------------------
 
+: >"$out/bios"
+chown alice "$out/bios"
 as alice memgate run size 64M fd 9 -- qemu-system-x86_64 -accel kvm -cpu host \
 	-m 64M -machine q35,memory-backend=m -nodefaults -no-user-config \
 	-display none -debugcon "file:$out/bios" -object \
 	memory-backend-file,id=m,size=64M,share=on,mem-path=/proc/self/fd/9 \
 	>"$out/vm" 2>&1 </dev/null &
 runuser=$!
-: >"$out/bios"
-chown alice "$out/bios"
-
 guest_runs()
 {
 	local try
