@@ -23,10 +23,10 @@ export DEBEMAIL=memgate@example.org
 # Beside the build folder is where dpkg-buildpackage puts what it makes.
 made=$out
 # It names the time of the packaging, which would make each package differ.
-# shellcheck disable=SC2016	# words for other shells
-flags='-Tbinary-image --hook-init='"'"'sed -i "s/^\\( -- .*>\\)  .*/\\1  '
+# Kbuild makes one blank of several: \x20 is the other.
+flags="-Tbinary-image --hook-init='sed -i \"/^ -- /s/> .*/>\\x20 "
 flags+="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
-flags+='/" debian/changelog'"'"
+flags+="/\" debian/changelog'"
 
 mkdir -p "$dir" "$logs"
 rm -f "$dir"/linux-image-*.deb "$made"/linux-image-*.deb
