@@ -338,13 +338,51 @@ int memgate_gate__cancel_successor(int memfd, const char *map_pin)
 	return err ? err : nobody;
 }
 
+/*
+ * Is somebody named for the gate in any map of that name, of whatever policy?
+ * Seldom, and to look is cheap, while the way from a gate to its policies'
+ * maps reads all types of the kernel.
+ */
+static bool perhaps_named(uint64_t gate_id)
+{
+	struct memgate_successor who;
+	uint32_t id = 0, same;
+	bool found = false;
+	int fd;
+
+	while (!found && !bpf_map_get_next_id(id, &id)) {
+		fd = bpf_map_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		found = is_successors(fd, &same, true) &&
+			!bpf_map_lookup_elem(fd, &gate_id, &who);
+		close(fd);
+	}
+	/* Who may not look is told so by the longer way. */
+	return found || errno != ENOENT;
+}
+
+static int nobody_named(void)
+{
+	return mg_fail(MEMGATE_ERR_REFUSED, ENOENT, NULL,
+		       "nobody is named as successor");
+}
+
 int memgate_gate__successor(int memfd, const char *map_pin,
 			    struct memgate_successor *who)
 {
+	struct memgate_gate_info *g;
 	uint64_t gate_id;
 	struct maps maps;
 	int i, err;
 
+	g = memgate_gate__info(memfd);
+	if (!g)
+		return -errno;
+	gate_id = g->id;
+	memgate_gate_info__free(g);
+	if (!map_pin && !perhaps_named(gate_id))
+		return nobody_named();
 	err = open_maps(&maps, memfd, map_pin, &gate_id);
 	if (err)
 		return err;
@@ -354,8 +392,7 @@ int memgate_gate__successor(int memfd, const char *map_pin,
 		      -errno : 0;
 	close_maps(&maps);
 	if (err == -ENOENT)
-		return mg_fail(MEMGATE_ERR_REFUSED, ENOENT, NULL,
-			       "nobody is named as successor");
+		return nobody_named();
 	if (err)
 		return mg_fail(MEMGATE_ERR_REFUSED, -err, NULL,
 			       "cannot read the successor's name: %s",
