@@ -40,7 +40,7 @@ plug_in() {
 
 	{
 		printf '{ "execute": "%s", "arguments": { %s }, "id": "%s" }\n' \
-			qmp_capabilities '' 1 device_add "\"bus\": \"port\",
+			qmp_capabilities '' 1 device_add "\"bus\": \"slot1\",
 			\"driver\": \"vfio-pci\", \"host\": \"$1\"" 2 >&3
 		until [[ $line == *'"id": "2"'* ]]; do
 			IFS= read -r -t "$patience" line <&4 || return 0
@@ -54,7 +54,7 @@ device=0000:00:10.0	# one of the VM that this runs in
 mkfifo "$work"/monitor.{in,out}
 vm_start late "${machine[@]}" -object \
 	"memory-backend-memfd,id=m0,size=$memory,share=on" \
-	-device pcie-root-port,id=port -chardev "pipe,id=mon,path=$work/monitor" \
+	-device pcie-root-port,id=slot1 -chardev "pipe,id=mon,path=$work/monitor" \
 	-mon chardev=mon,mode=control
 vm=$vm_pid
 works 'outside: a QEMU with memory-backend-memfd boots' 'bytes kept' \
