@@ -36,6 +36,7 @@ struct words {
 
 const char *next_word(struct words *w);
 bool take_word(struct words *w, const char *word);
+bool at_keyword(const struct words *w);
 int no_more_words(const struct words *w);
 int wrong_word(const struct words *w, const char *fmt, ...) __printf(2, 3);
 

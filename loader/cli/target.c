@@ -201,6 +201,8 @@ static int parse_remote(struct words *w, int pid, int *fd)
 	if (take_word(w, "fd")) {
 		if (parse_int(next_word(w), &nr))
 			return report_usage("'fd' needs a number");
+	} else if (w->nr && !at_keyword(w)) {
+		return no_more_words(w);
 	} else {
 		err = only_memfd(pid, &nr);
 		if (err)

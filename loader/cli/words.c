@@ -106,6 +106,17 @@ static void guess_keyword(struct guess *g, const struct words *w)
 	}
 }
 
+/* Whether the next word is one that the command knows. */
+bool at_keyword(const struct words *w)
+{
+	struct guess g;
+
+	if (!w->nr)
+		return false;
+	guess_keyword(&g, w);
+	return guess_found(&g);
+}
+
 bool take_word(struct words *w, const char *word)
 {
 	const char *found;

@@ -49,12 +49,12 @@ B="-B $tmp/pins"
 is "policy" po
 is "--json" --j
 is "--pretty" --json --p
-is "help list load show unload" policy ""
+is "check help list load show unload" policy ""
 is "attach" gate a
 is "freeze" ga fr
 is "" nonsense ""
-is "gate" help g
-is "mode name" policy load FILE ""
+is "gate graph" help g
+is "group mode name" policy load FILE ""
 is "$tmp/file.bpf.o" policy load "$tmp/fi"
 is "$tmp/pins" -B "$tmp/p"
 # shellcheck disable=SC2086 # $B is two words

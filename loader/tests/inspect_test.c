@@ -44,7 +44,7 @@ static void good(void)
 	EXPECT_NUM(info->nr_programs, 2);
 	EXPECT_STR(info->programs[0].member, "may_attach");
 	EXPECT_STR(info->programs[1].name, "exclusive_kvm_released");
-	EXPECT_NUM(info->nr_maps, 1);
+	EXPECT_NUM(info->nr_maps, 2);
 	EXPECT_STR(info->maps[0].name, "first_vm");
 	EXPECT_NUM(info->maps[0].type, 1);
 	EXPECT_NUM(info->maps[0].max_entries, 65536);

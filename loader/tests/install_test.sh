@@ -58,7 +58,7 @@ expected()
 		/usr/lib/some-arch/{libmemgate.{a,so,so.0,so.0.1.0},pkgconfig/libmemgate.pc} \
 		/lib/units/memgate@.service \
 		/usr/lib/{sysusers,tmpfiles}.d/memgate.conf \
-		/usr/include/linux/memgate.h
+		/usr/include/linux/memgate.h /usr/libexec/memgate-emulator
 	printf '/usr/include/memgate/%s\n' $(cd "$top/include/memgate" && ls)
 	printf '/usr/lib/memgate/%s.o\n' \
 		$(cd "$top/bpf" && basename -s .c -- *.bpf.c)
@@ -67,7 +67,8 @@ expected()
 		echo "/usr/man/man${f##*.}/$f"
 	done
 	printf '/usr/share/doc/memgate/examples/%s\n' \
-		$(cd "$top/bpf/examples" && ls -- *.bpf.c)
+		$(cd "$top/bpf/examples" && ls -- *.bpf.c) \
+		$(cd "$top/loader/examples" && ls -- *.sh *.c)
 	printf '/usr/share/doc/memgate/%s\n' README.md \
 		$(cd "$top/kernel/src/Documentation/userspace-api" &&
 			ls memgate*.rst)

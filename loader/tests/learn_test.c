@@ -156,7 +156,7 @@ static void own_process(void)
 	end();
 }
 
-static void all_classes(void)
+static void every_class(void)
 {
 	static const int classes[] = {
 		MEMGATE_MAP, MEMGATE_FILE, MEMGATE_OWN_PIN,
@@ -492,7 +492,7 @@ const struct tap_test learn_tests[] = {
 	{ "learn: one VM after the other", vms_in_turn },
 	{ "learn: two VMs at once", vms_at_once },
 	{ "learn: the process itself", own_process },
-	{ "learn: every class of owner", all_classes },
+	{ "learn: every class of owner", every_class },
 	{ "learn: what a mapping could become is no use", possible_is_no_use },
 	{ "learn: mprotect is", widened_is_use },
 	{ "learn: also later", widened_later },

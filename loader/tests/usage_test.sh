@@ -145,7 +145,7 @@ json 125 '"hint":"usage: memgate run size N' run -- true
 fails 1 "'gate' needs an id, 'fd N' or 'pid PID fd N'" monitor gate x
 fails 1 "'gate' needs an id" monitor gate
 fails 1 "gates have ids from 1 on" monitor gate 0
-fails 1 "'pid PID' is followed by 'fd N'" monitor gate pid 1
+fails 1 "unexpected word 'x'" monitor gate pid 1 x
 fails 1 "a gate is named by 'gate pid PID fd N'" monitor pid 1 fd 2
 fails 1 "'pid' needs the number of a process" monitor pid 0
 fails 1 "'class' needs the name of a class" monitor class maps
