@@ -118,7 +118,7 @@ scripts() {
 spelling() {
 	# The context of a patch is not ours (checkpatch reads the rest of it).
 	files -not -name '*.patch' |
-		xargs codespell -q 3 -L creat,lits,statics,ot,nd,polcy
+		xargs codespell -q 3 -L creat,lits,statics,ot,nd,polcy,atach,parm
 }
 
 # Line 1, or line 2 after #! (and in a man page after its title's comment).
@@ -127,6 +127,8 @@ licences() {
 	while read -r file; do
 		case $file in
 		*.patch|*/series|./COPYING|*.map|*-expected.txt|*.txt) continue ;;
+		# Of a form that has no comments; debian/copyright tells.
+		*/debian/*) continue ;;
 		esac
 		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' && continue
 		echo "$file: no SPDX line"
