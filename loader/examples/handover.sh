@@ -1,26 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Puts another QEMU in the place of one that runs, on the same gated memory:
-# an update of QEMU, say, that copies no memory.  The guest stands still
-# while the new QEMU starts.
-#
-#   handover.sh PID MONITOR STATE NEW_MONITOR -- COMMAND...
-#
-#   PID		the old QEMU; the memfd of the gate is the only one it has
-#   MONITOR	its QMP monitor, a pair of FIFOs MONITOR.in and MONITOR.out:
-#		-chardev pipe,id=mon,path=MONITOR -mon chardev=mon,mode=control
-#   STATE	a file for what is not memory: devices and processors
-#   NEW_MONITOR	the same of the new one
-#   COMMAND	the new QEMU: the same machine, -incoming defer, and its memory
-#		a memory-backend-file with share=on on /proc/self/fd/8
-#
-# The gate must have a policy that hands over, exclusive_kvm, and the policy
-# that decides mappings must allow both (owner by cgroup or by_uid, not by
-# tgid).  Prints the new QEMU's pid, which goes on when this script has ended.
+# Puts another QEMU in the place of one that runs; see usage.
 set -u
 
-patience=${HANDOVER_PATIENCE:-60}	# seconds for one answer
+usage() {
+	cat <<-'END'
+	Usage: handover.sh PID MONITOR STATE NEW_MONITOR -- COMMAND...
+
+	Puts another QEMU in the place of one that runs, on the same gated memory: an
+	update of QEMU, say, that copies no memory.  The guest stands still while the
+	new QEMU starts.
+
+	  PID          the old QEMU; the memfd of the gate is the only one it has
+	  MONITOR      its QMP monitor, a pair of FIFOs MONITOR.in and MONITOR.out:
+	               -chardev pipe,id=mon,path=MONITOR -mon chardev=mon,mode=control
+	  STATE        a file for what is not memory: devices and processors
+	  NEW_MONITOR  the same of the new one
+	  COMMAND      the new QEMU: the same machine, -incoming defer, and its memory
+	               a memory-backend-file with share=on on /proc/self/fd/8
+
+	The gate must have a policy that hands over, exclusive_kvm, and the policy that
+	decides mappings must allow both (owner by cgroup or by_uid, not by tgid).
+	Prints the new QEMU's pid, which goes on when this script has ended.
+
+	Environment: HANDOVER_PATIENCE, seconds for one answer of a monitor (60).
+	END
+}
+
+patience=${HANDOVER_PATIENCE:-60}
 nr=0
 
 fail() {
@@ -28,8 +36,12 @@ fail() {
 	exit 1
 }
 
+case ${1:-} in
+-h|--help) usage; exit 0 ;;
+esac
 if [ $# -lt 6 ] || [ "$5" != -- ]; then
-	fail 'usage: handover.sh PID MONITOR STATE NEW_MONITOR -- COMMAND...'
+	usage >&2
+	exit 1
 fi
 old=$1 monitor=$2 state=$3 new_monitor=$4
 shift 5

@@ -1,22 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Starts QEMU on gated memory.  The policies must be loaded: memgate(8).
-#
-#   qemu-run.sh SIZE [WORDS of memgate run...] -- [ARGUMENTS of QEMU...]
-#
-# for example
-#
-#   qemu-run.sh 4G -- -drive file=disk.img,if=virtio -nographic
-#   qemu-run.sh 4G policy exclusive_kvm policy owner param by_uid=1 \
-#	param uid=107 -- -drive ...
-#
-# QEMU has the memory by a descriptor that it inherits, so that nobody had it
-# before the policies were there.  Environment: QEMU (program).
+# Starts QEMU on gated memory; see usage.
 set -u
 
+usage() {
+	cat <<-'END'
+	Usage: qemu-run.sh SIZE [WORDS of memgate run...] -- [ARGUMENTS of QEMU...]
+
+	Starts QEMU on gated memory of that size, for example
+
+	  qemu-run.sh 4G -- -drive file=disk.img,if=virtio -nographic
+	  qemu-run.sh 4G policy exclusive_kvm policy owner param by_uid=1 \
+	    param uid=107 -- -drive ...
+
+	QEMU has the memory by a descriptor that it inherits, so nobody had it before
+	the policies were there.  Without a policy these are exclusive_kvm and owner;
+	they must be loaded: memgate-policy(8).  Environment: QEMU (program).
+	END
+}
+
+case ${1:-} in
+-h|--help) usage; exit 0 ;;
+esac
 if [ $# -lt 2 ]; then
-	echo "Usage: $0 SIZE [WORDS of memgate run] -- [ARGUMENTS of QEMU]" >&2
+	usage >&2
 	exit 1
 fi
 size=$1
