@@ -60,6 +60,9 @@ debian_mirrors() {
 		sed -n 's/^Debian //p' | grep -v security | sort -u
 }
 
+# What of this repository ends up in a kernel.
+kernel_sources=(kernel/src kernel/patches kernel/configs include/uapi)
+
 # How the kernel is compiled, whoever asks for it: sets cc, and what the image
 # says of its making.  Where that changes, it is linked anew.
 kernel_env() {
@@ -74,7 +77,7 @@ kernel_env() {
 	export KBUILD_BUILD_USER=memgate KBUILD_BUILD_HOST=memgate
 	export KBUILD_BUILD_VERSION=1
 	KBUILD_BUILD_TIMESTAMP=$(LC_ALL=C date -u \
-		-d "@$(source_date kernel include/uapi)")
+		-d "@$(source_date "${kernel_sources[@]}")")
 	export KBUILD_BUILD_TIMESTAMP
 	# No "+" after the release for being no tagged commit.
 	export LOCALVERSION=

@@ -15,10 +15,15 @@ kernel_env
 dir=$out/deb
 log=$logs/deb-kernel.log
 version=$(linux_version "$linux")-1
-SOURCE_DATE_EPOCH=$(source_date kernel include/uapi)
+SOURCE_DATE_EPOCH=$(source_date "${kernel_sources[@]}")
 export SOURCE_DATE_EPOCH KDEB_PKGVERSION=$version
 export KDEB_CHANGELOG_DIST=unstable DEBFULLNAME="memgate maintainers"
 export DEBEMAIL=memgate@example.org
+
+# What was built is packed; a commit since then is no reason to link it anew.
+built=$(sed -nE 's/.*"#1 .* ([A-Z][a-z]{2} [A-Z][a-z]{2} .*)"$/\1/p' \
+	"$objects/include/generated/utsversion.h" 2>/dev/null) || true
+export KBUILD_BUILD_TIMESTAMP=${built:-$KBUILD_BUILD_TIMESTAMP}
 
 # Beside the build folder is where dpkg-buildpackage puts what it makes.
 made=$out

@@ -26,21 +26,32 @@ fetched=(libelf1t64 libjson-c5 zlib1g libelf-dev zlib1g-dev)
 in_tree() { chroot "$1" env -i PATH=/usr/sbin:/usr/bin LC_ALL=C \
 	DEBIAN_FRONTEND=noninteractive "${@:2}"; }
 
+# What is thrown away at the end need not be safe on the disk, nor documented.
+quick=etc/dpkg/dpkg.cfg.d/quick
+be_quick() {
+	mkdir -p "$1/${quick%/*}"
+	printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' \
+		'path-exclude=/usr/share/man/*' \
+		'path-exclude=/usr/share/locale/*' >"$1/$quick"
+}
+
 bootstrap() {
 	local uri
 	rm -rf "$base" "$base.new"
 	for uri in $(debian_mirrors); do
+		be_quick "$base.new"
 		debootstrap --variant=minbase "$suite" "$base.new" "$uri" &&
 			break
 		rm -rf "$base.new"
 	done
-	[ -d "$base.new" ] || return 1
+	[ -d "$base.new/usr" ] || return 1
 	# debootstrap mounts these for a while.
 	! grep -q " $base.new/" /proc/mounts || return 1
 	in_tree "$base.new" apt-get -q -y --no-install-recommends install \
 		"${packages[@]}" &&
 	in_tree "$base.new" apt-get -q -y --no-install-recommends -d install \
 		"${fetched[@]}" &&
+	rm "$base.new/$quick" &&
 	echo "$wanted" >"$base.new/.memgate" && mv "$base.new" "$base"
 }
 
@@ -69,9 +80,9 @@ prepare() {
 	in_tree "$tree" systemctl enable memgate@exclusive_kvm memgate@owner
 	printf '%s\n' FILE=/usr/lib/memgate/allow.bpf.o GROUP=alice \
 		>"$tree/etc/memgate/for_alice.conf"
-	# A folder for links of her own.
-	echo 'd /sys/fs/bpf/alice 0700 alice alice -' \
-		>"$tree/etc/tmpfiles.d/alice.conf"
+	# Folders for links of their own.
+	printf 'd /sys/fs/bpf/%s 0700 %s %s -\n' alice alice alice \
+		bob bob bob >"$tree/etc/tmpfiles.d/alice.conf"
 	mkdir -p "$tree/test/selftests"
 	cp -r "$out/bpf" "$tree/test"
 	cp -r "$out/selftests/progs" "$tree/test/selftests"
@@ -83,7 +94,7 @@ prepare() {
 	in_tree "$tree" systemctl mask getty@tty1.service \
 		serial-getty@ttyS0.service serial-getty@hvc0.service
 	: >"$tree/etc/machine-id"
-	rm -f "$tree"/var/cache/apt/archives/*.deb
+	rm -rf "$tree"/root/debs "$tree"/var/cache/apt/archives/*.deb
 	rm -rf "$tree"/var/lib/apt/lists/* "$tree"/usr/share/{doc,locale}/[a-z]*/[^m]*
 }
 

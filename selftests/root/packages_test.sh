@@ -14,6 +14,7 @@ debs=${O:-$top/build}/deb
 unpack()
 {
 	local deb
+	mkdir "$out/root" "$out/control"
 	for deb in "$debs"/*.deb; do
 		dpkg-deb -x "$deb" "$out/root" &&
 			dpkg-deb -e "$deb" "$out/control/${deb##*/}" || return
@@ -31,6 +32,20 @@ no_build_path()
 {
 	! grep -rlF -e "$top" -e "$(cd "$debs" && pwd -P)" "$out/root" \
 		"$out/control"
+}
+
+# A whole configuration, with what every distribution's has for BPF.  In a build
+# folder of its own: somebody's kernel may be in the usual one.
+config_of()
+{
+	local o=$out/build
+	mkdir -p "$o" && cp "$debs/../.source" "$o" &&
+		ln -s "$(cd "$debs/../linux" && pwd -P)" "$o/linux" &&
+		make -s -C "$o/linux" O="$o/whole" x86_64_defconfig &&
+		cat "$top/kernel/configs/bpf.config" >>"$o/whole/.config" &&
+		BASE_CONFIG=$o/whole/.config O=$o "$top/kernel/scripts/config.sh" &&
+		grep -x 'CONFIG_MEMGATE=y' "$o/kernel-config/.config" &&
+		grep -x 'CONFIG_LOCALVERSION="-memgate"' "$o/kernel-config/.config"
 }
 
 # A library of this machine that Debian 13 has too, by whatever package.
@@ -53,4 +68,5 @@ says "boot loaders are told by the hooks of other packages" \
 	'/etc/kernel/postinst.d' cat "$out"/control/linux-image-*/postinst
 no "there is no package of its headers or symbols" 'No such file' \
 	ls "$debs"/linux-libc-dev*.deb "$debs"/linux-headers*.deb "$debs"/*-dbg*.deb
+ok "CONFIG=: another configuration gets memgate and the name" config_of
 finish

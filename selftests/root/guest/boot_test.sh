@@ -47,4 +47,6 @@ no "an instance without a policy fails" 'failed' \
 says "and its journal says why" 'cannot open policy file .*no_such_policy' \
 	journalctl -b --no-pager -u memgate@no_such_policy
 ok "so that it can be forgotten" systemctl reset-failed
+# What comes next takes every policy for its own.
+ok "all are stopped" systemctl stop 'memgate@*'
 finish
