@@ -106,14 +106,17 @@ static struct json_object *holders_json(const struct memgate_gate_info *g)
 	return list;
 }
 
-/* Who decides a class; empty if it is closed. */
+/*
+ * Who decides a class; empty if it is closed.  What a frozen gate did not have
+ * decided, a policy that comes later does not open: the kernel's word counts.
+ */
 static struct json_object *deciders_json(const struct memgate_gate_info *g,
 					 unsigned int class)
 {
 	struct json_object *list = json_object_new_array();
 	size_t i;
 
-	if (shut_classes(g) >> class & 1)
+	if (shut_classes(g) >> class & 1 || !(g->classes >> class & 1))
 		return list;
 	for (i = 0; i < g->nr_installs; i++)
 		if (g->installs[i].classes >> class & 1)
@@ -236,7 +239,8 @@ static void print_verdicts(const struct memgate_gate_info *g)
 		printf("  class     %-13s",
 		       class_text(class, buf, sizeof(buf)));
 		sep = shut >> class & 1 ? "closed for good, was " :
-					  "decided by ";
+		      g->classes >> class & 1 ? "decided by " :
+						"closed, too late for ";
 		for (i = 0; i < g->nr_installs; i++)
 			if (g->installs[i].classes >> class & 1) {
 				printf("%s%s", sep, g->installs[i].name);

@@ -146,7 +146,7 @@ no "alice not on memory that is frozen" 'gate is frozen' \
 ok "root may add it there" memgate gate attach pid "$vm" fd 9 policy allow \
 	pin $pins/added
 for class in remote vfio; do
-	says "which opens nothing: $class" "$class +closed" \
+	says "which opens nothing: $class" "$class +closed, too late for allow$" \
 		memgate gate show pid "$vm" fd 9
 done
 rm -f $pins/added
