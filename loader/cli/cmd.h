@@ -115,6 +115,7 @@ struct use {
 	const char *policy;
 	const char *param[MAX_PARAMS];
 	int nr_params;
+	int nr_expanded;	/* the first of them that are ours to free */
 };
 
 struct ready {
@@ -123,6 +124,9 @@ struct ready {
 };
 
 int parse_use(struct words *w, struct use *use);
+int expand_use(struct use *use, const char * const *names,
+	       const char * const *values, int nr);
+void free_use(struct use *use);
 int prepare_use(const struct use *use, struct ready *r);
 int install_ready(int memfd, const struct ready *r);
 void drop_use(struct ready *r);

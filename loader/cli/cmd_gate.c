@@ -199,30 +199,24 @@ static int keep_link(int link_fd, const char *pin, const char *dir,
 }
 
 /* In parameters, {tgid} and {start} name the process of "pid PID". */
-static int expand_use(struct use *use, int pid)
+static int name_process(struct use *use, int pid)
 {
 	static const char * const names[] = { "tgid", "start" };
 	const char *values[2];
 	char text[2][24];
 	uint64_t start;
-	int i, err;
+	int err;
 
 	if (!pid)
 		return 0;
 	err = memgate_process_start(pid, &start);
 	if (err)
 		return errno = -err, report();
-	for (i = 0; i < 2; i++)
-		values[i] = text[i];
+	values[0] = text[0];
+	values[1] = text[1];
 	snprintf(text[0], sizeof(text[0]), "%d", pid);
 	snprintf(text[1], sizeof(text[1]), "%llu", (unsigned long long)start);
-	for (i = 0; i < use->nr_params; i++) {
-		use->param[i] = expand(use->param[i], names, values, 2);
-		if (!use->param[i])
-			return report_errno(EXIT_REFUSED, ENOMEM, NULL,
-					    "parameters");
-	}
-	return 0;
+	return expand_use(use, names, values, 2);
 }
 
 static int parse_attach(struct words *w, int *fd, struct use *use,
@@ -239,7 +233,7 @@ static int parse_attach(struct words *w, int *fd, struct use *use,
 				  "'policy POLICY'");
 	err = parse_use(w, use);
 	if (!err)
-		err = expand_use(use, pid);
+		err = name_process(use, pid);
 	if (err)
 		return err;
 	if (take_word(w, "pin")) {
@@ -273,24 +267,32 @@ static int attach(int fd, const struct ready *r, const char *pin)
 	return err;
 }
 
-int cmd_gate_attach(struct words *w)
+static int attach_use(int fd, const struct use *use, const char *pin)
 {
-	const char *pin = NULL;
 	struct ready ready;
-	struct use use;
-	int fd, err;
+	int err;
 
-	err = parse_attach(w, &fd, &use, &pin);
-	if (err)
-		return err;
 	err = memgate_probe();
 	if (err)
 		return errno = -err, report();
-	err = prepare_use(&use, &ready);
+	err = prepare_use(use, &ready);
 	if (err)
 		return err;
 	err = attach(fd, &ready, pin);
 	drop_use(&ready);
+	return err;
+}
+
+int cmd_gate_attach(struct words *w)
+{
+	struct use use = { .nr_params = 0 };
+	const char *pin = NULL;
+	int fd, err;
+
+	err = parse_attach(w, &fd, &use, &pin);
+	if (!err)
+		err = attach_use(fd, &use, pin);
+	free_use(&use);
 	return err;
 }
 

@@ -29,7 +29,6 @@ struct run {
 	const char *pin;
 	int nr_uses;
 	struct use use[MAX_USES];
-	int nr_expanded;	/* params, in order, that are ours to free */
 	/* for a failure, which leaves nothing behind */
 	bool made_dir;
 	int nr_pinned;
@@ -245,30 +244,19 @@ static const char * const self_names[NR_SELF] = {
 
 static int expand_uses(struct run *r, const char * const *values)
 {
-	int i, j;
+	int i, err = 0;
 
-	for (i = 0; i < r->nr_uses; i++)
-		for (j = 0; j < r->use[i].nr_params; j++) {
-			r->use[i].param[j] = expand(r->use[i].param[j],
-						    self_names, values,
-						    NR_SELF);
-			if (!r->use[i].param[j])
-				return report_errno(EXIT_REFUSED, ENOMEM, NULL,
-						    "parameters");
-			r->nr_expanded++;
-		}
-	return 0;
+	for (i = 0; i < r->nr_uses && !err; i++)
+		err = expand_use(&r->use[i], self_names, values, NR_SELF);
+	return err;
 }
 
 static void free_uses(struct run *r)
 {
-	int i, j;
+	int i;
 
 	for (i = 0; i < r->nr_uses; i++)
-		for (j = 0; j < r->use[i].nr_params && r->nr_expanded; j++) {
-			free((char *)r->use[i].param[j]);
-			r->nr_expanded--;
-		}
+		free_use(&r->use[i]);
 }
 
 static void free_words(char **words)

@@ -43,7 +43,9 @@ char *expand(const char *s, const char * const *names,
 			fputc(*s++, f);
 		}
 	}
-	if (fclose(f))
+	if (fclose(f)) {
+		free(out);
 		return NULL;
+	}
 	return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* "policy NAME [param KEY=VALUE]..." on a command line. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -11,6 +12,7 @@ int parse_use(struct words *w, struct use *use)
 	const char *param;
 
 	use->nr_params = 0;
+	use->nr_expanded = 0;
 	use->policy = next_word(w);
 	if (!use->policy)
 		return report_usage("'policy' needs the name of a policy");
@@ -25,6 +27,31 @@ int parse_use(struct words *w, struct use *use)
 		use->param[use->nr_params++] = param;
 	}
 	return 0;
+}
+
+/* Each {name} in the values; free_use() whatever the answer. */
+int expand_use(struct use *use, const char * const *names,
+	       const char * const *values, int nr)
+{
+	char *param;
+	int i;
+
+	for (i = 0; i < use->nr_params; i++) {
+		param = expand(use->param[i], names, values, nr);
+		if (!param)
+			return report_errno(EXIT_REFUSED, ENOMEM, NULL,
+					    "parameters");
+		use->param[i] = param;
+		use->nr_expanded++;
+	}
+	return 0;
+}
+
+void free_use(struct use *use)
+{
+	while (use->nr_expanded)
+		free((char *)use->param[--use->nr_expanded]);
+	use->nr_params = 0;
 }
 
 static int set_params(struct memgate_params *params, const struct use *use)
