@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # cli_test.sh with a memgate that was built with the address and the
-# undefined-behaviour sanitizer, which look for leaks too.  Needs root; TAP on
+# undefined-behaviour sanitizer, which look for leaks too; all of it but what
+# it calls "once", which is about the kernel or bpftool.  Needs root; TAP on
 # stdout.
 
 here=$(cd "$(dirname "$0")" && pwd -P)
