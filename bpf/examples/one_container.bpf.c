@@ -34,7 +34,7 @@ struct task_struct___ns {
 #pragma clang attribute pop
 
 struct one_container_params {
-	__u32 mnt_ns;
+	__u32 mnt_ns MEMGATE_DOC("number of the mount namespace");
 };
 MEMGATE_PARAMS(struct one_container_params);
 
@@ -49,6 +49,8 @@ int MEMGATE_PROG(may_map, one_container_may_map, struct memgate *gate)
 		return -EACCES;
 	return 0;
 }
+
+MEMGATE_RULE(MEMGATE_MAP, "tasks of the mount namespace mnt_ns");
 
 MEMGATE_POLICY(one_container,
 	.decides = MEMGATE_CLASS(MEMGATE_MAP),

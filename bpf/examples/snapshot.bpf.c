@@ -22,10 +22,10 @@
 char _license[] SEC("license") = "GPL";
 
 struct snapshot_params {
-	__u32 vmm;
-	__u64 start;
-	__u32 uid;
-	__u64 limit;
+	__u32 vmm MEMGATE_DOC("process id of the VMM");
+	__u64 start MEMGATE_DOC("when it started, field 22 of /proc/PID/stat");
+	__u32 uid MEMGATE_DOC("the tool's user, who is not root");
+	__u64 limit MEMGATE_DOC("bytes that it may read; 0: all, once");
 };
 MEMGATE_PARAMS(struct snapshot_params);
 
@@ -95,6 +95,9 @@ void MEMGATE_PROG(released, snapshot_released, struct memgate *gate)
 
 	bpf_map_delete_elem(&bytes_read, &id);
 }
+
+MEMGATE_RULE(MEMGATE_MAP, "the process vmm");
+MEMGATE_RULE(MEMGATE_FILE, "reading, by the user uid, of one image");
 
 MEMGATE_POLICY(snapshot,
 	.decides = MEMGATE_CLASS(MEMGATE_MAP) | MEMGATE_CLASS(MEMGATE_FILE),

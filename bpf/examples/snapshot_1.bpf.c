@@ -15,8 +15,8 @@
 char _license[] SEC("license") = "GPL";
 
 struct snapshot_params {
-	__u32 vmm;
-	__u64 start;
+	__u32 vmm MEMGATE_DOC("process id of the VMM");
+	__u64 start MEMGATE_DOC("when it started, field 22 of /proc/PID/stat");
 };
 MEMGATE_PARAMS(struct snapshot_params);
 
@@ -32,6 +32,8 @@ int MEMGATE_PROG(may_map, snapshot_may_map, struct memgate *gate, __u32 op)
 		return -EACCES;
 	return 0;
 }
+
+MEMGATE_RULE(MEMGATE_MAP, "the process vmm");
 
 MEMGATE_POLICY(snapshot_1,
 	.decides = MEMGATE_CLASS(MEMGATE_MAP),

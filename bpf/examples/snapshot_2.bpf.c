@@ -15,9 +15,9 @@
 char _license[] SEC("license") = "GPL";
 
 struct snapshot_params {
-	__u32 vmm;
-	__u64 start;
-	__u32 uid;
+	__u32 vmm MEMGATE_DOC("process id of the VMM");
+	__u64 start MEMGATE_DOC("when it started, field 22 of /proc/PID/stat");
+	__u32 uid MEMGATE_DOC("the tool's user, who is not root");
 };
 MEMGATE_PARAMS(struct snapshot_params);
 
@@ -48,6 +48,9 @@ int MEMGATE_PROG(may_attach, snapshot_may_attach, struct memgate *gate,
 		return -EACCES;
 	return 0;
 }
+
+MEMGATE_RULE(MEMGATE_MAP, "the process vmm");
+MEMGATE_RULE(MEMGATE_FILE, "reading, by processes of the user uid");
 
 MEMGATE_POLICY(snapshot_2,
 	.decides = MEMGATE_CLASS(MEMGATE_MAP) | MEMGATE_CLASS(MEMGATE_FILE),
