@@ -19,7 +19,8 @@
 # background, to wait for what is to be seen of it.  Commands that cannot be run
 # are in doc_skip, each with a reason.
 #
-# A block of C follows a comment ".. from FILE", and is a part of that file.
+# A block of C follows a comment ".. from FILE" ("<!-- from FILE -->" in
+# Markdown), and is a part of that file.
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 top=$(dirname "$here")
@@ -34,7 +35,7 @@ run()
 # The test finds what is wrong in a page, which shows that it looks.
 looks()
 {
-	run "$here/doc/wrong.skip" "$here/doc/wrong.rst" |
+	run "$here/doc/wrong.skip" "$here"/doc/wrong.{rst,md} |
 		sed -En 's/^((not )?ok [0-9]+ [^ ]*).*/\1/p' |
 		diff -u "$here/doc/wrong-expected.txt" - >&2
 }

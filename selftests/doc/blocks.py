@@ -10,7 +10,7 @@ import textwrap
 
 PROMPT = re.compile(r"[#$] ")
 C_CODE = re.compile(r".*;\s*$|#include\b|SEC\(")
-FROM = re.compile(r"\s*\.\. from (\S+)\s*$")
+FROM = re.compile(r"\s*(?:\.\.|<!--) from (\S+)(?: -->)?\s*$")
 DIRECTIVE = re.compile(r"\s*\.\. (?:code-block|code|sourcecode)::\s*(\S*)\s*$")
 
 
@@ -81,17 +81,21 @@ def rst_blocks(lines):
 
 
 def markdown_blocks(lines):
-    i = 0
+    source, i = None, 0
     while i < len(lines):
         line = lines[i]
+        found = FROM.match(line)
         i += 1
-        if line.startswith("```"):
+        if found:
+            source = found.group(1)
+        elif line.startswith("```"):
             end = i + lines[i:].index("```")
-            yield Block(i + 1, lines[i:end], line[3:].strip())
-            i = end + 1
+            yield Block(i + 1, lines[i:end], line[3:].strip(), source)
+            source, i = None, end + 1
         elif line.startswith("    ") and not lines[i - 2].strip():
             text = indented(lines, i - 1, 3)
-            yield Block(i, text)
+            yield Block(i, text, "", source)
+            source = None
             i += len(text) - 1
 
 
