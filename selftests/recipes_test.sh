@@ -12,8 +12,33 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=recipes_util.sh
 . "$here/recipes_util.sh"
 
+# ---- what the scripts are for ------------------------------------------------
+
+explain() {
+	local script
+
+	for script in "$examples"/*.sh "$examples/memgate-emulator"; do
+		"$script" --help | grep "^Usage: ${script##*/} " && continue
+		echo "${script##*/} does not"
+		return 1
+	done
+}
+
+works 'examples: they say what they do' '' explain
+refused 'examples: and how, to who says it wrongly' '^Usage: gate-running-vm' \
+	"$examples/gate-running-vm.sh" 1 memfd 7
+refused 'examples: to who says too little' '^Usage: qemu-run.sh' \
+	"$examples/qemu-run.sh" $memory
+
 # ---- QEMU on memory that memgate run has made ------------------------------
 
+# Two processors: the VM of the next section boots beside this one.
+mkfifo "$work"/monitor.{in,out}
+vm_start late "${machine[@]}" -object \
+	"memory-backend-memfd,id=m0,size=$memory,share=on" \
+	-device pcie-root-port,id=slot1 -chardev "pipe,id=mon,path=$work/monitor" \
+	-mon chardev=mon,mode=control
+late=$vm_pid
 vm_start run "$examples/qemu-run.sh" $memory fd $ram_fd -- "${guest[@]}"
 vm=$vm_pid
 works 'run: QEMU boots a guest on gated memory' 'bytes kept' start_guest run
@@ -51,12 +76,7 @@ plug_in() {
 }
 
 device=0000:00:10.0	# one of the VM that this runs in
-mkfifo "$work"/monitor.{in,out}
-vm_start late "${machine[@]}" -object \
-	"memory-backend-memfd,id=m0,size=$memory,share=on" \
-	-device pcie-root-port,id=slot1 -chardev "pipe,id=mon,path=$work/monitor" \
-	-mon chardev=mon,mode=control
-vm=$vm_pid
+vm=$late
 works 'outside: a QEMU with memory-backend-memfd boots' 'bytes kept' \
 	start_guest late
 fd=$(memfd_of "$vm")
