@@ -24,13 +24,16 @@ T_BPF	:= $(TPROGS)/params.bpf.o $(TPROGS)/values.bpf.o $(TPROGS)/later.bpf.o \
 # For selftests/cli_test.sh, which runs in the VM.
 vm-tests: $(T)/cli_helper $(T)/user_helper $(T_BPF) $(T)/vmm $(T)/memgate-san
 
-# The example as a user builds it, against what 'make install' leaves.
+# The example as a user builds it, against what 'make install' leaves.  Not in
+# the folders that whoever runs 'make install' has named on the command line.
 $(T)/vmm: examples/vmm.c tests/vmm.sh $(OUT)/$(SONAME) \
 		$(OUT)/static/libmemgate.a $(OUT)/memgate $(MANS) \
 		$(TOP)/include/memgate/memgate.h libmemgate.pc.in
 	$(call msg,INSTALL,$(T)/root)
 	$(Q)rm -rf $(T)/root
-	$(Q)$(MAKE) -s --no-print-directory -o all install O=$(O) prefix=/opt DESTDIR=$(T)/root
+	$(Q)env -i PATH="$$PATH" $(MAKE) -s -o all install \
+		O=$(O) prefix=/opt DESTDIR=$(T)/root MADE=$(T)/made \
+		LLVM_STRIP="$(LLVM_STRIP)"
 	$(call msg,CC,$@)
 	$(Q)CC="$(CC)" tests/vmm.sh $< $(T)/root/opt $@
 
