@@ -196,7 +196,6 @@ void mg_judge(struct memgate_policy_info *info, uint32_t ops_id,
 			     "compile it against memgate/policy.bpf.h");
 		return;
 	}
-	mg_printable(info->policy->title);
 	judge_file(info, btf, ops_id, ops);
 	if (info->no_memgate)
 		return;

@@ -65,13 +65,20 @@ static bool get_member(const struct btf *btf, uint32_t type_id,
 	return true;
 }
 
-/* Fill title, decides and params_size of a policy. */
+/*
+ * Fill title, decides and params_size of a policy.  Whatever else is wrong, the
+ * title may be printed.
+ */
 int mg_ops_read(const struct btf *btf, uint32_t type_id,
 		const struct mg_ops_data *data, struct memgate_policy *p)
 {
+	bool named;
+
 	memset(p->title, 0, sizeof(p->title));
-	if (!get_member(btf, type_id, data, "name", p->title,
-			sizeof(p->title) - 1) ||
+	named = get_member(btf, type_id, data, "name", p->title,
+			   sizeof(p->title) - 1);
+	mg_printable(p->title);
+	if (!named ||
 	    !get_member(btf, type_id, data, "decides", &p->decides,
 			sizeof(p->decides)) ||
 	    !get_member(btf, type_id, data, "params_size", &p->params_size,

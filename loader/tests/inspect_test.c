@@ -147,10 +147,53 @@ static void broken(void)
 	EXPECT(seen > 10);
 }
 
+/* All occurrences; both are of the same length. */
+static int replace(unsigned char *data, size_t size, const char *from,
+		   const char *to, size_t len)
+{
+	unsigned char *end = data + size;
+	int nr = 0;
+
+	while ((data = memmem(data, end - data, from, len))) {
+		memcpy(data, to, len);
+		nr++;
+	}
+	return nr;
+}
+
+/* A name that is not fit for a terminal, where the rest is unfit too. */
+static void control_characters(void)
+{
+	static const char from[] = "exclusive_kvm\0\0";
+	static const char to[] = "exclusive\33\377vm\0\0";
+	struct memgate_policy_info *info;
+	unsigned char *data;
+	char path[512];
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s/exclusive_kvm.bpf.o", tap_progs);
+	EXPECT_NUM(mg_read_object(path, (void **)&data, &size), 0);
+	/* zeros behind it: the member, not one of the tables of strings */
+	EXPECT_NUM(replace(data, size, from, to, sizeof(from)), 1);
+	info = mg_inspect(data, size, "odd");
+	EXPECT(info);
+	EXPECT_STR(memgate_policy__title(info->policy), "exclusive??vm");
+	memgate_policy_info__free(info);
+
+	EXPECT(replace(data, size, "params_size", "qarams_size", 11) > 0);
+	info = mg_inspect(data, size, "odd");
+	EXPECT(info);
+	EXPECT(has_fault(info, "lacks members"));
+	EXPECT_STR(memgate_policy__title(info->policy), "exclusive??vm");
+	memgate_policy_info__free(info);
+	free(data);
+}
+
 const struct tap_test inspect_tests[] = {
 	{ "inspect: what is in a policy", good },
 	{ "inspect: policies that are wrong in one way each", wrong },
 	{ "inspect: files without a policy", none },
 	{ "inspect: files that are broken", broken },
+	{ "inspect: names with control characters", control_characters },
 	{ 0 }
 };
