@@ -289,11 +289,12 @@ static int load(struct memgate_events *events,
 		const struct mg_event_filter *filter)
 {
 	struct bpf_map *ring, *gates, *map;
+	int __autoclose types = -1;
 	size_t size, i;
 	int err;
 
-	events->obj = bpf_object__open_mem(mg_events_bpf, mg_events_bpf_end -
-					   mg_events_bpf, NULL);
+	events->obj = mg_core_open(mg_events_bpf, mg_events_bpf_end -
+				   mg_events_bpf, &types);
 	if (!events->obj)
 		return -errno;
 	ring = bpf_object__find_map_by_name(events->obj, "mg_events");

@@ -105,6 +105,10 @@ int mg_ops_missing(const struct btf *btf, uint32_t type_id,
 int mg_ops_read_map(struct memgate_policy *p);
 int mg_ops_program(int map_fd, const char *name, uint32_t *id);
 
+/* core.c */
+struct btf *mg_core_part(const struct btf *kernel, const struct btf *program);
+struct bpf_object *mg_core_open(const void *data, size_t size, int *file);
+
 /* field.c */
 int mg_params_type(const struct btf *btf, uint32_t *type_id);
 int mg_params_check(const struct btf *btf, const char *policy, size_t size,

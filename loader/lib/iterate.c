@@ -235,6 +235,7 @@ static bool may_iterate(void)
 int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr)
 {
 	size_t len = 0, before = *nr;
+	int __autoclose types = -1;
 	struct bpf_object *obj;
 	char *data = NULL;
 	int err = -EPERM;
@@ -242,8 +243,8 @@ int mg_iterate_gates(struct memgate_gate_info ***gates, size_t *nr)
 	if (!may_iterate())
 		return err;
 	mg_log_begin();
-	obj = bpf_object__open_mem(mg_gates_bpf,
-				   mg_gates_bpf_end - mg_gates_bpf, NULL);
+	obj = mg_core_open(mg_gates_bpf, mg_gates_bpf_end - mg_gates_bpf,
+			   &types);
 	err = obj ? run_iterator(obj, &data, &len) : -errno;
 	bpf_object__close(obj);
 	free(mg_log_end());

@@ -202,13 +202,13 @@ static int pin_all(struct bpf_object *obj)
 
 static int start(void)
 {
+	int __autoclose types = -1;
 	struct bpf_object *obj;
 	int err;
 
 	mg_log_begin();
-	obj = bpf_object__open_mem(mg_refusals_bpf,
-				   mg_refusals_bpf_end - mg_refusals_bpf,
-				   NULL);
+	obj = mg_core_open(mg_refusals_bpf,
+			   mg_refusals_bpf_end - mg_refusals_bpf, &types);
 	err = obj ? 0 : -errno;
 	if (!err && bpf_object__load(obj))
 		err = -errno;

@@ -60,6 +60,7 @@ extern bool tap_failed;
 } while (0)
 
 /* Each file of tests ends its list with an empty entry. */
+extern const struct tap_test core_tests[];
 extern const struct tap_test events_tests[];
 extern const struct tap_test fdinfo_tests[];
 extern const struct tap_test file_tests[];

@@ -9,7 +9,7 @@ static const struct tap_test * const lists[] = {
 	readback_tests,
 	number_tests, param_tests, value_tests, fdinfo_tests,
 	records_tests, log_tests, file_tests, inspect_tests, memfd_tests,
-	self_tests, events_tests, learn_tests,
+	self_tests, core_tests, events_tests, learn_tests,
 };
 
 #define NR_LISTS (sizeof(lists) / sizeof(lists[0]))
