@@ -182,7 +182,7 @@ draws "what no process holds" \
 count "is drawn too" 1 '^	"gate:[0-9]*" \['
 refused "a gate that is not there" 2 "no gate 1000000 is to be seen" \
 	memgate graph gate 1000000
-refused "words that are none" 1 "name the gate" memgate graph gates
+refused "words that are none" 1 "unexpected word .gates." memgate graph gates
 refused "memory without a gate" 2 "has no gate" memfd -- memgate graph fd 7
 run memfd -- sh -c 'memgate gate seal fd 7 > /dev/null
 	setpriv --reuid 65534 --clear-groups --inh-caps=-all memgate graph \
