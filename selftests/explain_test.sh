@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# memgate explain and the recorder of refusals: with virtual machines, devices,
-# processes and policies that are lost.  Needs root; TAP on stdout.
+# memgate explain: with virtual machines, devices, processes and policies that
+# are lost, and with the recorder of refusals (recorder_test.sh).  Needs root;
+# TAP on stdout.
 #
 # Many commands are quoted for a shell of their own, which inherits the memfd:
 # shellcheck disable=SC2016,SC2317
@@ -11,41 +12,14 @@
 . "$(dirname "$0")/explain_util.sh"
 
 echo "TAP version 13"
-without_memgate "explain gate 1" "recorder on" "recorder show"
+without_memgate "explain gate 1"
 rm -rf $pins
 chmod 711 /sys/fs/bpf
 for p in exclusive_kvm owner allow deny trusted_devices confidential; do
 	memgate policy load "$bpf/$p.bpf.o" mode 0444 > /dev/null
 done
 
-# ---- the recorder --------------------------------------------------------
-
-prints "recorder show: off" "recorder: off" memgate recorder show
-prints "as JSON" false sh -c 'memgate -j recorder show | "$helper" json on'
-works "explain says that nothing is recorded" \
-	"refusals are not recorded; 'memgate recorder on' starts that" sh7 \
-	'attach deny; memgate explain fd 7'
-refused "on, without capabilities" 2 "cannot start the recorder: EPERM" \
-	nobody memgate recorder on
-refused "on, outside of a BPF file system" 2 "is not in a BPF file system" \
-	memgate -B /tmp/explain recorder on
-[ ! -e /tmp/explain ] && [ ! -e $pins/recorder ]
-result $? "neither left anything"
-prints "off when it is off" "recorder: is off already" memgate recorder off
-prints "on" "recorder: on" memgate recorder on
-prints "on again" "recorder: is on already" memgate recorder on
-works "show: on" "^recorder: on for [0-9]* s, 0 refusals not kept" \
-	memgate recorder show
-run memgate policy list
-lacks "it is no policy" recorder
-refused "no policy can have its name" 1 "the policy name 'recorder' is reserved" \
-	memgate policy load "$bpf/allow.bpf.o" name recorder
-refused "others do not read it" 2 "cannot look at the recorder: EACCES" \
-	nobody memgate recorder show
-refused "nor stop it" 2 "EACCES" nobody memgate recorder off
-rm $pins/recorder/closed
-prints "half of it is off" "recorder: off" memgate recorder show
-prints "which on makes whole" "recorder: on" memgate recorder on
+memgate recorder on > /dev/null
 
 # ---- closed classes ------------------------------------------------------
 
@@ -53,22 +27,27 @@ works "a class that nobody decides" \
 	"^remote: closed, no policy on this gate decides it" sh7 \
 	'attach exclusive_kvm; memgate explain fd 7 class remote'
 has "what can be done" "advice  *install a policy that decides it"
-for p in exclusive_kvm owner allow trusted_devices confidential; do
-	memgate policy show $p | grep -m1 decides > "$out/decides.$p"
-done
-prints "every policy that is advised for a class decides it" "15" sh7 '
-	memgate gate seal fd 7 > /dev/null; memgate -j explain fd 7 |
-	grep -o "\"class\":\"[a-z_]*\"\|come with memgate: [a-z_, ]*" |
-	while read -r line; do
-		case $line in
-		\"class*) c=${line#*:\"}; c=${c%\"}; continue ;;
-		esac
-		for p in ${line#*: }; do
-			grep -qw "$c" "$out/decides.${p%,}" ||
-				echo "$p does not decide $c"
-		done
-		echo $c >> $out/advised
-	done; sort -u $out/advised | wc -l'
+# Lines of a policy and what it decides; then of a class, and who is advised.
+advised()
+{
+	memgate policy list | sed 's/ .*decides/ /' > "$out/decides"
+	sh7 'memgate gate seal fd 7 > /dev/null; memgate -j explain fd 7' |
+		grep -o '"class":"[a-z_]*"\|come with memgate: [a-z_, ]*' |
+		awk '
+		FNR == NR { for (i = 2; i <= NF; i++) decides[$1, $i]; next }
+		/^"class/ { gsub(/.*:"|"/, ""); class = $0; next }
+		{
+			gsub(/.*:| /, "")
+			n = split($0, policy, ",")
+			for (i = 1; i <= n; i++)
+				if (!((policy[i], class) in decides))
+					print policy[i] " does not decide " class
+			if (!seen[class]++)
+				classes++
+		}
+		END { print classes }' "$out/decides" -
+}
+prints "every policy that is advised for a class decides it" 15 advised
 works "together, if nothing more is to be said" \
 	"closed, no policy on this gate decides them: .*vfio.*xdp" sh7 \
 	'attach exclusive_kvm; memgate explain fd 7'
@@ -219,18 +198,6 @@ else
 	result 1 "there is a device for VFIO"
 fi
 
-run sh -c '"$1" > /dev/null; memgate recorder show' sh \
-	"$build/selftests/uprobe_test"
-has "a way that is closed" "^gate [0-9]*: uprobe refused .*; no policy is asked"
-works "a flood of gates does not grow it" "ok" sh7 \
-	'start flood flood 1100; memgate -j recorder show > $out/flood.json
-	memgate recorder show > $out/flood; stop flood'
-n=$(grep -c "^gate" "$out/flood")
-[ "$n" -gt 100 ] && [ "$n" -le 2048 ]
-result $? "of which the latest are known ($n)"
-"$helper" json refusals 0 times < "$out/flood.json" | grep -qx 1
-result $? "all of them are valid JSON"
-
 # ---- errors, and the end -------------------------------------------------
 
 refused "no gate named" 1 "name the gate" memgate explain
@@ -245,9 +212,7 @@ refused "memory without a gate" 2 "has no gate" memfd -- memgate explain fd 7
 refused "a closed descriptor" 2 "is not open" memgate explain fd 7
 prints "an error as JSON" ENODATA sh -c '"$helper" memfd -- sh -c \
 	"memgate -j explain fd 7 | $helper json errno"'
-prints "recorder off" "recorder: off" memgate recorder off
-[ ! -e $pins/recorder ]
-result $? "leaves nothing"
+memgate recorder off > /dev/null
 refused "of gates that are gone nothing is known then" 2 "no refusal of it" \
 	memgate explain gate "$(cat "$out/gate")"
 grep -q "Hint: refusals are not recorded" "$out/stderr"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What brought_test.sh, explain_test.sh and graph_test.sh share: TAP, and a memfd to try.
+# What brought_test.sh, explain_test.sh, graph_test.sh and recorder_test.sh share:
+# TAP, and a memfd to try.
 #
 # shellcheck disable=SC2016,SC2034 # most of it is for those who include this
 
