@@ -3,6 +3,7 @@
  * The parameters of an install, as the words that 'gate attach' takes.  They
  * are there for CAP_BPF and CAP_PERFMON alone; their names are the policy's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -42,19 +43,52 @@ static int print_one(const char *key, const char *value, void *ctx)
 	return 0;
 }
 
+/* Of a list of gates many have the same policy, and opening one takes time. */
+static struct known {
+	uint32_t map_id;
+	struct memgate_policy *policy;		/* NULL: may not be read */
+} *known;
+static size_t nr_known;
+
+void forget_policies(void)
+{
+	while (nr_known)
+		memgate_policy__free(known[--nr_known].policy);
+	free(known);
+	known = NULL;
+}
+
 static struct memgate_policy *policy_of(const struct memgate_install_info *in)
 {
-	return in->map_id ? memgate_policy__open_id(in->map_id) : NULL;
+	struct known *k;
+	size_t i;
+
+	if (!in->map_id)
+		return NULL;
+	for (i = 0; i < nr_known; i++)
+		if (known[i].map_id == in->map_id)
+			return known[i].policy;
+	k = reallocarray(known, nr_known + 1, sizeof(*k));
+	if (!k)
+		return NULL;
+	known = k;
+	k += nr_known++;
+	k->map_id = in->map_id;
+	k->policy = memgate_policy__open_id(in->map_id);
+	return k->policy;
 }
 
 /* Their bytes, where nobody knows a name for them. */
-static void hex_text(const struct memgate_install_info *in, char *buf)
+static void add_hex(struct json_object *obj,
+		    const struct memgate_install_info *in)
 {
+	char hex[2 * MEMGATE_PARAMS_MAX + 1] = "";
 	const unsigned char *data = in->params;
 	uint32_t i;
 
 	for (i = 0; i < in->params_len; i++)
-		sprintf(buf + 2 * i, "%02x", data[i]);
+		sprintf(hex + 2 * i, "%02x", data[i]);
+	add_str(obj, "params_hex", hex);
 }
 
 static bool is_zero(const struct memgate_install_info *in)
@@ -82,7 +116,6 @@ bool print_brought(const struct memgate_install_info *in, const char *before)
 		err = memgate_policy__param_values(policy, in->params,
 						   in->params_len, print_one,
 						   &sep);
-	memgate_policy__free(policy);
 	if (err)
 		printf("%s%u bytes of parameters, whose names %s", sep,
 		       in->params_len, in->map_id ? "may not be read" :
@@ -102,7 +135,6 @@ void add_brought(struct json_object *obj,
 {
 	struct json_object *params;
 	struct memgate_policy *policy;
-	char hex[2 * MEMGATE_PARAMS_MAX + 1] = "";
 	int err = 0;
 
 	if (!in->params_known)
@@ -114,13 +146,11 @@ void add_brought(struct json_object *obj,
 		      memgate_policy__param_values(policy, in->params,
 						   in->params_len, add_one,
 						   params);
-		memgate_policy__free(policy);
 	}
 	if (!err) {
 		json_object_object_add(obj, "params", params);
 		return;
 	}
 	json_object_put(params);
-	hex_text(in, hex);
-	add_str(obj, "params_hex", hex);
+	add_hex(obj, in);
 }

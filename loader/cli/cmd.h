@@ -97,6 +97,7 @@ int report_errno(int code, int err, const char *hint, const char *fmt, ...)
 	__printf(4, 5);
 int finish_output(int code);
 void print_json(struct json_object *obj);
+void print_json_item(struct json_object *item, bool first);
 void add_str(struct json_object *obj, const char *key, const char *value);
 void add_u64(struct json_object *obj, const char *key, uint64_t value);
 void add_bool(struct json_object *obj, const char *key, bool value);
@@ -148,6 +149,7 @@ int parse_gate(struct words *w, uint64_t *id, struct memgate_gate_info **g);
 bool print_brought(const struct memgate_install_info *in, const char *before);
 void add_brought(struct json_object *obj,
 		 const struct memgate_install_info *in);
+void forget_policies(void);
 
 /* target.c: "fd N" and "pid PID [fd N]" */
 int parse_int(const char *s, int *value);

@@ -198,6 +198,7 @@ int main(int argc, char **argv)
 		w.word = argv + optind;
 		code = run_command(&syntax, &w);
 	}
+	forget_policies();
 	/* A full disk or a closed pipe must not look like success. */
 	return finish_output(code);
 }

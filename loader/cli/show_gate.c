@@ -256,7 +256,6 @@ static void print_verdicts(const struct memgate_gate_info *g)
 int cmd_gate_list(struct words *w)
 {
 	struct memgate_gate_info **gates;
-	struct json_object *list = NULL;
 	size_t nr, i;
 	int err;
 
@@ -267,11 +266,9 @@ int cmd_gate_list(struct words *w)
 		err = memgate_gate__list(&gates, &nr);
 	if (err)
 		return errno = -err, report();
-	if (json_output)
-		list = json_object_new_array();
 	for (i = 0; i < nr; i++) {
-		if (list) {
-			json_object_array_add(list, gate_json(gates[i]));
+		if (json_output) {
+			print_json_item(gate_json(gates[i]), !i);
 			continue;
 		}
 		print_header(gates[i]);
@@ -283,8 +280,8 @@ int cmd_gate_list(struct words *w)
 			      (~gates[i]->classes | shut_classes(gates[i])));
 		putchar('\n');
 	}
-	if (list)
-		print_json(list);
+	if (json_output)
+		print_json_item(NULL, !nr);
 	memgate_gate__free_list(gates, nr);
 	return EXIT_OK;
 }

@@ -107,6 +107,21 @@ static int set_type(const struct btf *btf, uint32_t id, struct mg_field *f)
 	return 0;
 }
 
+/* An enum, or an array of them: all that MEMGATE_FLAGS() is about. */
+static bool has_enums(const struct btf *btf, uint32_t id)
+{
+	enum mg_kind special = MG_NONE;
+	const struct btf_type *t = resolve(btf, &id, &special);
+	int dimension;
+
+	for (dimension = 0; t && btf_is_array(t) && dimension <= MAX_DEPTH;
+	     dimension++) {
+		id = btf_array(t)->type;
+		t = resolve(btf, &id, &special);
+	}
+	return t && btf_is_any_enum(t);
+}
+
 static int set_member(const struct btf *btf, const struct mg_field *of, int i,
 		      struct mg_field *f)
 {
@@ -115,7 +130,8 @@ static int set_member(const struct btf *btf, const struct mg_field *of, int i,
 	uint32_t bits = btf_member_bitfield_size(t, i);
 
 	memset(f, 0, sizeof(*f));
-	f->flags = mg_is_tagged_flags(btf, of->type_id, i);
+	f->flags = has_enums(btf, btf_members(t)[i].type) &&
+		   mg_is_tagged_flags(btf, of->type_id, i);
 	f->struct_id = of->type_id;
 	f->member = i;
 	if (set_type(btf, btf_members(t)[i].type, f))

@@ -20,6 +20,14 @@ struct btf_member;
 
 #define MG_MAX_CLASSES	64		/* bits of memgate_ops.decides */
 
+/* A parameter that has a value of its own, and its bytes: readback.c. */
+struct mg_key {
+	char *name;
+	uint32_t first;
+	uint32_t end;			/* the byte after the last */
+	bool texts;
+};
+
 struct memgate_policy {
 	char name[64];
 	char title[MEMGATE_NAME_LEN];
@@ -31,14 +39,16 @@ struct memgate_policy {
 	int link_fd;			/* -1 if not held */
 	struct bpf_object *obj;		/* only if we loaded it */
 	struct btf *types;		/* read when first needed */
+	uint32_t params_type;		/* in types; 0: it declares no struct */
+	bool params_checked;		/* that type, and its size */
+	struct mg_key *keys;		/* found when first needed */
+	size_t nr_keys;
 	char types_pin[128];		/* empty: there is none */
 	char *rules[MG_MAX_CLASSES];	/* read when first asked for */
 };
 
 struct memgate_params {
 	const struct memgate_policy *policy;
-	const struct btf *types;	/* the policy's, NULL if none needed */
-	uint32_t type_id;		/* 0: the policy declares no struct */
 	size_t size;
 	unsigned char data[];		/* then as much: struct mg_bytes */
 };
@@ -133,6 +143,7 @@ int mg_parse_number(const char *s, struct mg_number *n);
 
 /* policy.c */
 struct memgate_policy *mg_policy_new(void);
+void mg_keys_free(struct memgate_policy *policy);
 bool mg_is_memgate_ops(const struct btf *btf, uint32_t type_id);
 const char *mg_lacks_caps(void);
 

@@ -92,28 +92,27 @@ static struct mg_bytes bytes_of(const struct memgate_params *p)
 }
 
 /* Types are read at the first key: an install without any needs none. */
-static int get_types(struct memgate_params *p)
+static int get_types(struct memgate_policy *policy)
 {
-	struct memgate_policy *policy = (struct memgate_policy *)p->policy;
 	int err;
 
-	if (p->types)
+	if (policy->params_checked)
 		return 0;
 	err = mg_types_of_map(policy);
 	if (!err)
-		err = mg_params_check(policy->types, policy->name, p->size,
-				      &p->type_id);
-	if (!err)
-		p->types = policy->types;
+		err = mg_params_check(policy->types, policy->name,
+				      policy->params_size,
+				      &policy->params_type);
+	policy->params_checked = !err;
 	return err;
 }
 
 /* The same, and that there is a parameter at all. */
 static int get_struct(struct memgate_params *p, const char *key)
 {
-	int err = get_types(p);
+	int err = get_types((struct memgate_policy *)p->policy);
 
-	if (err || p->type_id)
+	if (err || p->policy->params_type)
 		return err;
 	return mg_fail(MEMGATE_ERR_INPUT, ENOENT, NULL,
 		       "no parameter '%s'; policy %s has none", key,
@@ -126,7 +125,8 @@ int memgate_params__set(struct memgate_params *p, const char *key,
 	struct mg_bytes bytes = bytes_of(p);
 
 	return get_struct(p, key) ?:
-	       mg_params_fill(p->types, p->type_id, &bytes, key, value);
+	       mg_params_fill(p->policy->types, p->policy->params_type,
+			      &bytes, key, value);
 }
 
 int memgate_params__get(struct memgate_params *p, const char *key, char *buf,
@@ -145,7 +145,8 @@ int memgate_params__get(struct memgate_params *p, const char *key, char *buf,
 	if (!out)
 		return mg_fail(MEMGATE_ERR_REFUSED, ENOMEM, NULL,
 			       "no memory for parameter '%s'", key);
-	err = mg_params_text(p->types, p->type_id, &bytes, key, out);
+	err = mg_params_text(p->policy->types, p->policy->params_type, &bytes,
+			     key, out);
 	if (fclose(out) && !err)
 		err = mg_fail(MEMGATE_ERR_REFUSED, ENOMEM, NULL,
 			      "no memory for parameter '%s'", key);
@@ -184,16 +185,12 @@ int memgate_policy__fields(struct memgate_policy *policy,
 			   int (*fn)(const struct memgate_field *, void *),
 			   void *ctx)
 {
-	uint32_t type_id;
 	int err;
 
 	if (!policy->params_size)
 		return 0;
-	err = mg_types_of_map(policy);
-	if (!err)
-		err = mg_params_check(policy->types, policy->name,
-				      policy->params_size, &type_id);
-	if (err || !type_id)
+	err = get_types(policy);
+	if (err || !policy->params_type)
 		return err;
-	return mg_params_fields(policy->types, type_id, fn, ctx);
+	return mg_params_fields(policy->types, policy->params_type, fn, ctx);
 }

@@ -30,6 +30,7 @@ void memgate_policy__free(struct memgate_policy *p)
 		return;
 	for (i = 0; i < MG_MAX_CLASSES; i++)
 		free(p->rules[i]);
+	mg_keys_free(p);
 	mg_close(&p->link_fd);
 	mg_close(&p->map_fd);
 	btf__free(p->types);

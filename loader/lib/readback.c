@@ -3,7 +3,7 @@
  * What an install brought, said in the words in which it was given: a key and
  * a value for each parameter that is not zero.
  */
-#include "internal.h"
+#include "params.h"
 
 struct reader {
 	struct memgate_params *have;
@@ -12,14 +12,16 @@ struct reader {
 	void *ctx;
 };
 
-/* As text to be freed; NULL with errno. */
+/* As text to be freed; NULL with errno.  It is seldom long. */
 static char *text_of(struct memgate_params *params, const char *key)
 {
-	int len = memgate_params__get(params, key, NULL, 0);
-	char *text;
+	char buf[256], *text;
+	int len = memgate_params__get(params, key, buf, sizeof(buf));
 
 	if (len < 0)
 		return errno = -len, NULL;
+	if ((size_t)len < sizeof(buf))
+		return strdup(buf);
 	text = malloc(len + 1);
 	if (text)
 		memgate_params__get(params, key, text, len + 1);
@@ -84,8 +86,32 @@ static bool is_one_word(struct reader *r, const char *key)
 	return false;
 }
 
+static int append_key(struct memgate_policy *policy, const char *name,
+		      bool texts)
+{
+	struct mg_key *key;
+	struct mg_field f;
+
+	if (mg_field_find(policy->types, policy->params_type, name, &f))
+		return -EINVAL;
+	key = reallocarray(policy->keys, policy->nr_keys + 1, sizeof(*key));
+	if (!key)
+		return -ENOMEM;
+	policy->keys = key;
+	key += policy->nr_keys;
+	key->first = f.bit / 8;
+	key->end = (f.bit + f.bits + 7) / 8;
+	key->texts = texts;
+	key->name = strdup(name);
+	if (!key->name)
+		return -ENOMEM;
+	policy->nr_keys++;
+	return 0;
+}
+
 /* NAME[0..7].MEMBER stands for eight of them. */
-static int show_each(struct reader *r, const char *name, bool texts)
+static int append_each(struct memgate_policy *policy, const char *name,
+		       bool texts)
 {
 	const char *at = strstr(name, "[0..");
 	unsigned long i, last;
@@ -93,24 +119,57 @@ static int show_each(struct reader *r, const char *name, bool texts)
 	int err = 0;
 
 	if (!at)
-		return texts && !is_one_word(r, name) ?
-			show_elements(r, name) : show_parts(r, name);
+		return append_key(policy, name, texts);
 	last = strtoul(at + 4, &end, 10);
 	for (i = 0; i <= last && !err; i++) {
 		snprintf(key, sizeof(key), "%.*s[%lu%s", (int)(at - name),
 			 name, i, end);
-		err = show_each(r, key, texts);
+		err = append_each(policy, key, texts);
 	}
 	return err;
 }
 
-static int show_field(const struct memgate_field *field, void *ctx)
+static int append_field(const struct memgate_field *field, void *policy)
 {
 	/* char[8][32] is a list of texts. */
 	bool texts = !strncmp(field->type, "char[", 5) &&
 		     strchr(field->type + 5, '[');
 
-	return show_each(ctx, field->name, texts);
+	return append_each(policy, field->name, texts);
+}
+
+void mg_keys_free(struct memgate_policy *policy)
+{
+	while (policy->nr_keys)
+		free(policy->keys[--policy->nr_keys].name);
+	free(policy->keys);
+	policy->keys = NULL;
+}
+
+/* Once for a policy: it may be read back for thousands of gates. */
+static int get_keys(struct memgate_policy *policy)
+{
+	int err;
+
+	if (policy->keys)
+		return 0;
+	err = memgate_policy__fields(policy, append_field, policy);
+	if (err)
+		mg_keys_free(policy);
+	return err;
+}
+
+/* Bytes are looked at before texts are made: most of them are zero. */
+static int show_key(struct reader *r, const struct mg_key *key)
+{
+	uint32_t i = key->first;
+
+	while (i < key->end && !r->have->data[i])
+		i++;
+	if (i == key->end)
+		return 0;
+	return key->texts && !is_one_word(r, key->name) ?
+		show_elements(r, key->name) : show_parts(r, key->name);
 }
 
 int memgate_policy__param_values(struct memgate_policy *policy,
@@ -120,6 +179,7 @@ int memgate_policy__param_values(struct memgate_policy *policy,
 {
 	struct reader r = { .fn = fn, .ctx = ctx };
 	int err = -ENOMEM;
+	size_t i;
 
 	r.have = memgate_params__new(policy);
 	r.zero = memgate_params__new(policy);
@@ -129,7 +189,9 @@ int memgate_policy__param_values(struct memgate_policy *policy,
 	if (!err && size)
 		memset(r.have->data + size, 0, size);
 	if (!err)
-		err = memgate_policy__fields(policy, show_field, &r);
+		err = get_keys(policy);
+	for (i = 0; i < policy->nr_keys && !err; i++)
+		err = show_key(&r, policy->keys + i);
 	memgate_params__free(r.have);
 	memgate_params__free(r.zero);
 	return err;

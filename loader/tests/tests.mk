@@ -66,7 +66,7 @@ $(T)/memgate-san: $(patsubst %.c,$(T)/%.o,$(LIB_SRC) $(CLI_SRC))
 # The same tests without sanitizers, which valgrind cannot run.
 $(T)/unit_test-plain: $(wildcard tests/*_test.c) \
 		$(filter-out %/main.o,$(CLI_OBJ)) $(OUT)/libmemgate.a \
-		tests/tap.h tests/tests.mk
+		$(wildcard lib/*.h cli/*.h) tests/tap.h tests/tests.mk
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OURS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) \
 		$(LIBS) -ljson-c

@@ -411,7 +411,9 @@ static void whole_params(void)
 	p.params_size = 4097;
 	EXPECT(!memgate_params__new(&p));
 	EXPECT_HAS(memgate_error_text(), "at most 4096 are possible");
+	/* another policy, whose types have not been looked at */
 	p.params_size = 8;
+	p.params_checked = false;
 	params = memgate_params__new(&p);
 	EXPECT_NUM(memgate_params__set(params, "id", "1:1"), -EINVAL);
 	EXPECT_HAS(memgate_error_text(), "params_size is 8, but its");
