@@ -98,6 +98,19 @@ copy_tree() {
 	mv "$tmp" "$linux"
 }
 
+# What is copied must not be what makes room for the copy.
+refuse_own_tree() {
+	local own
+	own=$(cd "$linux" 2>/dev/null && pwd -P) || return 0
+	case $own/ in
+	"$KSRC"/*) ;;
+	*) return 0 ;;
+	esac
+	die "KSRC=$KSRC is or holds $linux, which is where the copy goes" \
+		"Leave KSRC= away to build the tree that is there, or give" \
+		"another tree, or another build folder: make O=/path"
+}
+
 # One commit of the tree as it came: git finds what changed from here on.
 commit_base() {
 	say GIT "$(linux_version "$linux")"
@@ -119,6 +132,7 @@ fi
 if [ -n "${KSRC:-}" ]; then
 	[ -f "$KSRC/mm/memfd.c" ] || die "KSRC=$KSRC is no kernel source tree"
 	KSRC=$(cd "$KSRC" && pwd -P)
+	refuse_own_tree
 	wanted="KSRC $KSRC $(tree_state "$KSRC")"
 else
 	wanted="package $package"
