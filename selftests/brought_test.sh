@@ -66,7 +66,7 @@ round "a text with a comma and a quote" trusted_devices \
 round "a list with a hole" trusted_devices "param trust[2]=net:a"
 round "thousands of bytes" confidential \
 	"param tgid=1 param trust[63]=net:zzz param trust[0]=net:a"
-works "parameters of a policy that only bpftool knows" "12 bytes\|16 bytes" \
+works "parameters of a policy that only bpftool knows" "16 bytes of" \
 	sh -c 'bpftool struct_ops register "$1" $pins > /dev/null 2>&1 &&
 	"$helper" memfd -- sh -c "
 		memgate gate attach fd 7 policy two_vms_one_cgroup \

@@ -14,42 +14,21 @@
 # 9 one with a frozen gate.
 # shellcheck disable=SC2016,SC2034,SC2086,SC2317
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-bpf=$build/bpf
-progs=$build/loader/tests/progs
-helper=$build/loader/tests/cli_helper
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
 fs=/sys/fs/bpf
-pins=$fs/memgate
-out=$(mktemp -d) || exit 1
-chmod 755 "$out"
-nr=0
-failed=0
 why=
-holders=()
 
-cleanup()
+cleanup_more()
 {
-	kill "${holders[@]}"
 	mount -o remount,rw $fs
-	rm -rf "$out" $pins $fs/err
-} 2> /dev/null
-trap cleanup EXIT
+	rm -rf $fs/err
+}
+
+say_more() { printf '%s' "$why"; }
 
 # The emulated machine is slow at starting processes: shell alone, here.
 shopt -s globstar nullglob dotglob
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		printf '%s' "$why" | sed 's/^/# /'
-		sed 's/^/# /' "$out/stdout" "$out/stderr"
-		failed=1
-	fi
-}
 
 # Everything that a command could leave behind, into $now: pins, the gates of
 # the memfds with their policies, seals that are no gate, files in /tmp.
@@ -112,7 +91,6 @@ bad()
 hold()
 {
 	"$helper" memfd -- sleep 600 7>&- 8>&- 9>&- &
-	holders+=($!)
 	until eval "exec $1<>/proc/$!/fd/7"; do
 		sleep 0.1
 	done 2> /dev/null

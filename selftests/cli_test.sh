@@ -4,106 +4,25 @@
 # The memgate command on a memgate kernel: what it does, and that each
 # mistake has its own words and exit code.  Needs root; TAP on stdout.
 #
-# memgate is taken from PATH; policies and helper are beside it in the build
-# folder.  MEMGATE=FILE is another one to be tested in its place.
+# MEMGATE=FILE is another command to be tested in place of that in PATH.
 #
 # Many commands are quoted for a shell of their own, which inherits the memfd:
 # shellcheck disable=SC2016,SC2317
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-bpf=$build/bpf
-progs=$build/loader/tests/progs
-helper=$build/loader/tests/cli_helper
-pins=/sys/fs/bpf/memgate
-out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out"; rm -rf $pins /sys/fs/bpf/cli-test*' EXIT
-chmod 755 "$out"
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
+cleanup_more() { rm -f /sys/fs/bpf/cli-test*; }
 if [ -n "${MEMGATE:-}" ]; then
 	mkdir "$out/bin"
 	ln -s "$MEMGATE" "$out/bin/memgate"
 	PATH=$out/bin:$PATH
 fi
-nr=0
-failed=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		sed 's/^/# /' "$out/stdout" "$out/stderr"
-		echo "# exit $got"
-		failed=1
-	fi
-}
-
-run()
-{
-	"$@" > "$out/stdout" 2> "$out/stderr" < /dev/null
-	got=$?
-}
-
-# says PATTERN FILE: grep, without a process, which the emulated machine is
-# slow to start
-says()
-{
-	local line re=$1
-
-	# A basic expression, as grep has it: these are no operators.
-	re=${re//[(]/[(]}
-	re=${re//[)]/[)]}
-	re=${re//+/[+]}
-	re=${re//[?]/[?]}
-	while IFS= read -r line; do
-		[[ ! $line =~ $re ]] || return 0
-	done < "$2"
-	return 1
-}
 
 # once COMMAND...: says more of the kernel or of bpftool than of the command,
 # and need not be tested again with a slow memgate, as cli_san_test.sh does
 once()
 {
 	[ -n "${MEMGATE:-}" ] || "$@"
-}
-
-# refused NAME CODE WORDS COMMAND...: nothing but these words on stderr
-refused()
-{
-	local name=$1 code=$2 words=$3
-	shift 3
-	run "$@"
-	[ "$got" = "$code" ] && [ ! -s "$out/stdout" ] &&
-		says "^Error: .*$words" "$out/stderr"
-	result $? "$name"
-}
-
-# works NAME WORDS COMMAND...
-works()
-{
-	local name=$1 words=$2
-	shift 2
-	run "$@"
-	[ "$got" = 0 ] && [ ! -s "$out/stderr" ] &&
-		says "$words" "$out/stdout"
-	result $? "$name"
-}
-
-# prints NAME TEXT COMMAND...: exactly that, exit 0
-prints()
-{
-	local name=$1 text=$2
-	shift 2
-	run "$@"
-	[ "$got" = 0 ] && [ "$(< "$out/stdout")" = "$text" ]
-	result $? "$name"
-}
-
-memfd() # [WORDS] -- COMMAND
-{
-	"$helper" memfd "$@"
 }
 
 # As nobody, without any capability.
@@ -425,7 +344,8 @@ once works "which shows what is there when it is read" "^gate [0-9]*: frozen 1$"
 }
 rm -f /sys/fs/bpf/cli-test-iter
 works "attach through another process" "owner installed" sh -c \
-	"$helper memfd -- sleep 60 & sleep 0.5
+	"$helper memfd -- sleep 60 &
+	 until [ -e /proc/\$!/fd/7 ]; do sleep 0.1; done
 	 memgate gate attach pid \$! fd 7 policy owner param tgid=\$!
 	 status=\$?; kill \$!; exit \$status"
 refused "another process without that fd" 2 "/proc/$$/fd/77: No such file" \

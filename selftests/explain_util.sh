@@ -1,75 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What brought_test.sh, explain_test.sh, graph_test.sh and recorder_test.sh share:
-# TAP, and a memfd to try.
+# What brought_test.sh, explain_test.sh, graph_test.sh and recorder_test.sh
+# share: a memfd to try, and its users.
 #
 # shellcheck disable=SC2016,SC2034 # most of it is for those who include this
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-bpf=$build/bpf
-progs=$build/loader/tests/progs
-helper=$build/loader/tests/cli_helper
-user=$build/loader/tests/user_helper
-pins=/sys/fs/bpf/memgate
-out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out" $pins /sys/fs/bpf/explain-*' EXIT
-chmod 755 "$out"
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
+cleanup_more() { rm -rf /sys/fs/bpf/explain-*; }
 export helper user pins out lib
-nr=0
-failed=0
-got=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		sed 's/^/# /' "$out/stdout" "$out/stderr"
-		echo "# exit $got"
-		failed=1
-	fi
-}
-
-run()
-{
-	"$@" > "$out/stdout" 2> "$out/stderr" < /dev/null
-	got=$?
-}
-
-# refused NAME CODE WORDS COMMAND...: nothing but these words on stderr
-refused()
-{
-	local name=$1 code=$2 words=$3
-	shift 3
-	run "$@"
-	[ "$got" = "$code" ] && [ ! -s "$out/stdout" ] &&
-		grep -q "^Error: .*$words" "$out/stderr"
-	result $? "$name"
-}
-
-# works NAME WORDS COMMAND...: a line with these words (a pattern)
-works()
-{
-	local name=$1 words=$2
-	shift 2
-	run "$@"
-	[ "$got" = 0 ] && [ ! -s "$out/stderr" ] &&
-		grep -q -- "$words" "$out/stdout"
-	result $? "$name"
-}
-
-# prints NAME TEXT COMMAND...: exactly that, exit 0
-prints()
-{
-	local name=$1 text=$2
-	shift 2
-	run "$@"
-	[ "$got" = 0 ] && [ "$(cat "$out/stdout")" = "$text" ]
-	result $? "$name"
-}
 
 # has NAME WORDS: another line of the output of the last command
 has()
@@ -82,11 +22,6 @@ lacks()
 {
 	! grep -q -- "$2" "$out/stdout"
 	result $? "$1"
-}
-
-memfd()
-{
-	"$helper" memfd "$@"
 }
 
 # What the shells that sh7 starts have, and this one.

@@ -4,50 +4,15 @@
 # memgate learn: what it learns from a workload lets that workload run again;
 # a wider one, and the same with less, is refused.  Needs root; TAP on stdout.
 #
-# memgate is taken from PATH; policies and helpers are beside it in the build
-# folder.  Some commands are quoted for a shell of their own:
+# Some commands are quoted for a shell of their own:
 # shellcheck disable=SC2016
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-helper=$build/loader/tests/cli_helper
-workload=$build/selftests/workload
-pins=/sys/fs/bpf/memgate
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
 group=/sys/fs/cgroup/memgate-learn
-out=$(mktemp -d) || exit 1
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$out"; rm -rf $pins
-	rmdir $group/* $group 2>/dev/null' EXIT
-nr=0
-failed=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		echo "# words: ${words[*]}"
-		head -n 40 "$out/stdout" "$out/stderr" | sed 's/^/# /'
-		echo "# exit $got"
-		failed=1
-	fi
-}
-
-run()
-{
-	"$@" > "$out/stdout" 2> "$out/stderr" < /dev/null
-	got=$?
-}
-
-# refused NAME CODE WORDS COMMAND...
-refused()
-{
-	local name=$1 code=$2 text=$3
-	shift 3
-	run "$@"
-	[ "$got" = "$code" ] && grep -q "^Error: .*$text" "$out/stderr"
-	result $? "$name"
-}
+# shellcheck disable=SC2317 # called at the end
+cleanup_more() { rmdir "$group"/* "$group"; }
+say_more() { echo "words: ${words[*]}"; }
 
 # learn STEPS...: what the words are for a workload of these
 learn()

@@ -5,26 +5,11 @@
 # shared and static: its memory is gated when it says so.  Needs root; TAP on
 # stdout.
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
 vmm=$build/loader/tests/vmm
 export LD_LIBRARY_PATH=$build/loader/tests/root/opt/lib
-pins=/sys/fs/bpf/memgate
-out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out" $pins' EXIT
-nr=0
-failed=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		sed 's/^/# /' "$out"/*
-		failed=1
-	fi
-}
+say_more() { (cd "$out" && tail -n +1 ./*); }
 
 # refused NAME WORDS PROGRAM: exit 1 and these words, nothing else
 refused()

@@ -4,48 +4,11 @@
 # memgate monitor: every kind of decision is seen, once; filters; what is lost
 # is told of; how it begins and ends.  Needs root; TAP on stdout.
 #
-# memgate is taken from PATH; policies and helpers are beside it in the build
-# folder.  Some commands are quoted for a shell of their own:
+# Some commands are quoted for a shell of their own:
 # shellcheck disable=SC2016
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-helper=$build/loader/tests/cli_helper
-workload=$build/selftests/workload
-pins=/sys/fs/bpf/memgate
-out=$(mktemp -d) || exit 1
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$out"; rm -rf $pins' EXIT
-nr=0
-failed=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		head -n 40 "$out/stdout" "$out/stderr" | sed 's/^/# /'
-		echo "# exit $got"
-		failed=1
-	fi
-}
-
-run()
-{
-	"$@" > "$out/stdout" 2> "$out/stderr" < /dev/null
-	got=$?
-}
-
-# refused NAME CODE WORDS COMMAND...: nothing but these words on stderr
-refused()
-{
-	local name=$1 code=$2 words=$3
-	shift 3
-	run "$@"
-	[ "$got" = "$code" ] && [ ! -s "$out/stdout" ] &&
-		grep -q "^Error: .*$words" "$out/stderr"
-	result $? "$name"
-}
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
 
 # same NAME TEXT: stdout, which has been made simple, is that text
 same()

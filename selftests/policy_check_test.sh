@@ -3,37 +3,16 @@
 #
 # "memgate policy check": what it says of a file on this kernel, and that it
 # is what loading would say.  Needs root; TAP on stdout.
-#
-# memgate is taken from PATH; policies are beside it in the build folder.
 
-build=$(cd "$(dirname "$(command -v memgate)")/.." && pwd -P) || exit 1
-bpf=$build/bpf
-progs=$build/loader/tests/progs
-pins=/sys/fs/bpf/memgate
-out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out" $pins' EXIT
-nr=0
-failed=0
-
-result() # STATUS NAME
-{
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		sed 's/^/# /' "$out/stdout" "$out/stderr"
-		failed=1
-	fi
-}
+# shellcheck source=SCRIPTDIR/command_util.sh
+. "$(dirname "$0")/command_util.sh"
 
 # checks NAME CODE FILE WORDS...: exit code, each of the words on stdout
 checks()
 {
-	local name=$1 code=$2 file=$3 got words status=0
+	local name=$1 code=$2 file=$3 words status=0
 	shift 3
-	memgate policy check "$file" > "$out/stdout" 2> "$out/stderr"
-	got=$?
+	run memgate policy check "$file"
 	[ "$got" = "$code" ] && [ ! -s "$out/stderr" ] || status=1
 	for words; do
 		grep -qE -- "$words" "$out/stdout" || status=1
