@@ -8,8 +8,7 @@
  * Of tasks and devices there is what policies judge them by.  Every member is
  * read by address: what is looked at may be dying.
  */
-#include <memgate/see.bpf.h>
-
+#include "kernel.bpf.h"
 #include "events.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -32,119 +31,12 @@ struct {
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
 
-/* A question, as it is asked of policies. */
-struct memgate_question {
-	__u32 class;
-	__u32 op;
-	__u32 rights;
-	struct memgate_consumer *consumer;
-	struct device *dev;
-	__u64 start;
-	__u64 len;
-};
-
 struct memgate___list {
 	struct list_head attachments;
 };
 
 struct memgate_attachment___node {
 	struct list_head of_gate;
-};
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
-};
-
-struct qstr {
-	const unsigned char *name;
-};
-
-struct dentry {
-	struct qstr d_name;
-	union {
-		struct hlist_node d_alias;
-	} d_u;
-};
-
-struct super_block {
-	__u32 s_dev;
-};
-
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-	union {
-		struct hlist_head i_dentry;
-	};
-};
-
-struct file {
-	struct inode *f_inode;
-};
-
-struct mm_struct {
-	struct file *exe_file;
-};
-
-typedef struct {
-	__u32 val;
-} kuid_t;
-
-typedef struct {
-	__u32 val;
-} kgid_t;
-
-struct cred {
-	kuid_t euid;
-	kgid_t egid;
-};
-
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
-};
-
-struct css_set {
-	struct cgroup *dfl_cgrp;
-};
-
-struct ns_common {
-	unsigned int inum;
-};
-
-struct pid_namespace {
-	struct ns_common ns;
-};
-
-struct upid {
-	int nr;
-	struct pid_namespace *ns;
-};
-
-struct pid {
-	unsigned int level;
-	struct upid numbers[];
-};
-
-struct signal_struct {
-	struct pid *pids[4];
-};
-
-struct task_struct___more {
-	unsigned int flags;
-	struct task_struct___more *group_leader;
-	__u64 start_boottime;
-	struct mm_struct *mm;
-	const struct cred *cred;
-	struct css_set *cgroups;
-	struct signal_struct *signal;
 };
 
 struct bus_type {
@@ -194,8 +86,6 @@ struct net_device {
 
 #pragma clang attribute pop
 
-#define PID_OF_TGID	1	/* PIDTYPE_TGID */
-#define MAX_LEVEL	32	/* MAX_PID_NS_LEVEL */
 #define PF_KTHREAD	0x00200000
 #define INIT_PID_NS_INO	0xeffffffcU
 #define MAX_DEPTH	16	/* of a device below its PCI device */
@@ -218,13 +108,10 @@ static __always_inline int pid_here(struct task_struct *task)
 		return BPF_CORE_READ(task, tgid);
 	if (!pid)
 		return 0;
-	/* numbers[i]; the array has no size that the verifier could know. */
 	bpf_for(i, 0, MAX_LEVEL + 1) {
 		if (i > level)
 			break;
-		upid = (void *)((__u64)pid +
-				bpf_core_field_offset(struct pid, numbers) +
-				i * bpf_core_type_size(struct upid));
+		upid = upid_at(pid, i);
 		ns = BPF_CORE_READ(upid, ns);
 		if (BPF_CORE_READ(ns, ns.inum) == filter.pid_ns)
 			return BPF_CORE_READ(upid, nr);
@@ -254,13 +141,6 @@ static __always_inline void put_task(struct mg_event_task *to,
 }
 
 /* Devices: what memgate/device.bpf.h tells policies **************************/
-
-static __always_inline const char *dev_name(struct device *dev)
-{
-	const char *name = BPF_CORE_READ(dev, init_name);
-
-	return name ?: BPF_CORE_READ(dev, kobj.name);
-}
 
 /* Whether the kernel's string at @from is @word, a constant. */
 #define IS_WORD(from, word) ({						\

@@ -5,46 +5,13 @@
  *
  * Every member is read by address: what is listed may be dying.
  */
-#include <memgate/see.bpf.h>
-
+#include "kernel.bpf.h"
 #include "gates.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
-};
-
-struct qstr {
-	const unsigned char *name;
-};
-
-struct dentry {
-	struct qstr d_name;
-	union {
-		struct hlist_node d_alias;
-	} d_u;
-};
-
-struct super_block {
-	__u32 s_dev;
-};
-
-struct inode {
-	struct super_block *i_sb;
-	unsigned long i_ino;
-	long long i_size;
-	union {
-		struct hlist_head i_dentry;
-	};
-};
 
 struct bpf_link {
 	__u32 id;
@@ -63,40 +30,14 @@ struct bpf_struct_ops_map {
 	struct bpf_struct_ops_value kvalue;
 };
 
-struct pid_namespace;
-
-struct upid {
-	int nr;
-	struct pid_namespace *ns;
-};
-
-struct pid {
-	unsigned int level;
-	struct upid numbers[];
-};
-
-struct signal_struct {
-	struct pid *pids[4];
-};
-
-struct task_struct___pids {
-	struct pid *thread_pid;
-	struct signal_struct *signal;
-};
-
 #pragma clang attribute pop
 
-#define PID_OF_TGID	1	/* PIDTYPE_TGID */
-
-/* pid->numbers[level]; the array has no size that the verifier could know. */
-static __always_inline bool upid_at(struct pid *pid, unsigned int level,
-				    struct upid *upid)
+static __always_inline bool read_upid(struct pid *pid, unsigned int level,
+				      struct upid *upid)
 {
-	__u64 at = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
-		   level * bpf_core_type_size(struct upid);
-	struct upid *from = (void *)at;
+	struct upid *from = upid_at(pid, level);
 
-	if (level > 32)		/* MAX_PID_NS_LEVEL */
+	if (level > MAX_LEVEL)
 		return false;
 	upid->nr = BPF_CORE_READ(from, nr);
 	upid->ns = BPF_CORE_READ(from, ns);
@@ -106,15 +47,15 @@ static __always_inline bool upid_at(struct pid *pid, unsigned int level,
 /* As fdinfo shows it: in the reader's pid namespace, 0 if not visible there. */
 static __always_inline int tgid_here(struct task_struct *task)
 {
-	struct task_struct___pids *reader = (void *)bpf_get_current_task();
-	struct task_struct___pids *shown = (void *)task;
+	struct task_struct___more *reader = (void *)bpf_get_current_task();
+	struct task_struct___more *shown = (void *)task;
 	struct pid *mine = BPF_CORE_READ(reader, thread_pid);
 	struct pid *pid = BPF_CORE_READ(shown, signal, pids[PID_OF_TGID]);
 	unsigned int level = BPF_CORE_READ(mine, level);
 	struct upid me, it;
 
 	if (!pid || BPF_CORE_READ(pid, level) < level ||
-	    !upid_at(mine, level, &me) || !upid_at(pid, level, &it) ||
+	    !read_upid(mine, level, &me) || !read_upid(pid, level, &it) ||
 	    me.ns != it.ns)
 		return 0;
 	return it.nr;

@@ -12,8 +12,7 @@
  * for NMIs, in which memgate_closed may be hit: maps take locks, so nothing is
  * kept there, and it is counted.
  */
-#include <memgate/see.bpf.h>
-
+#include "kernel.bpf.h"
 #include "refusals.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -51,64 +50,6 @@ struct mg_refusal mg_nothing;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
-
-/* A question, as the kernel passes it to its tracepoint. */
-struct memgate_question {
-	__u32 class;
-	__u32 op;
-	__u32 rights;
-	struct memgate_consumer *consumer;
-	struct device *dev;
-	__u64 start;
-	__u64 len;
-};
-
-struct super_block {
-	__u32 s_dev;
-};
-
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-};
-
-struct qstr {
-	const unsigned char *name;
-};
-
-struct dentry {
-	struct qstr d_name;
-};
-
-struct path {
-	struct dentry *dentry;
-};
-
-struct file {
-	struct inode *f_inode;
-	struct path f_path;
-};
-
-struct mm_struct {
-	struct file *exe_file;
-};
-
-typedef struct {
-	__u32 val;
-} kuid_t;
-
-struct cred {
-	kuid_t euid;
-};
-
-struct task_struct___who {
-	int tgid;
-	__u64 start_boottime;
-	struct task_struct___who *group_leader;
-	struct mm_struct *mm;
-	const struct cred *cred;
-	char comm[16];
-};
 
 struct pcpu_hot {
 	int preempt_count;
@@ -164,8 +105,8 @@ static __always_inline void set_exe(struct mg_refusal_facts *f,
 /* The process, as its first thread is called. */
 static __always_inline void set_task(struct mg_refusal_facts *f, void *task)
 {
-	struct task_struct___who *t = task;
-	struct task_struct___who *leader = BPF_CORE_READ(t, group_leader);
+	struct task_struct___more *t = task;
+	struct task_struct___more *leader = BPF_CORE_READ(t, group_leader);
 
 	f->pid = BPF_CORE_READ(t, tgid);
 	f->uid = BPF_CORE_READ(t, cred, euid.val);
@@ -177,15 +118,10 @@ static __always_inline void set_task(struct mg_refusal_facts *f, void *task)
 static __always_inline void set_device(struct mg_refusal_facts *f,
 				       struct device *dev)
 {
-	const char *name;
-
 	f->dev[0] = '\0';
-	if (!dev)
-		return;
-	name = BPF_CORE_READ(dev, init_name);
-	if (!name)
-		name = BPF_CORE_READ(dev, kobj.name);
-	bpf_probe_read_kernel_str(f->dev, sizeof(f->dev), name);
+	if (dev)
+		bpf_probe_read_kernel_str(f->dev, sizeof(f->dev),
+					  dev_name(dev));
 }
 
 static __always_inline void note(void *map, const struct mg_refusal_key *key,
