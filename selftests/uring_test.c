@@ -177,18 +177,21 @@ static long nop(int fd, const struct io_uring_params *p, char *rings,
 	return cqe->user_data == 0x600dc0de && !cqe->res ? 0 : -EBADMSG;
 }
 
+/* user_addr: the last member of both, which liburing 2.3 has as resv2. */
+#define USER_ADDR(offsets)	(((__u64 *)(&(offsets) + 1))[-1])
+
 /* The ring's own memory is that of the task. */
 static long ring_in(void *rings, void *sqes, char *p, size_t len)
 {
-	/* liburing 2.3 does not know these members: user_addr. */
 	struct io_uring_params params = {
 		.flags = URING_SETUP_NO_MMAP | URING_SETUP_NO_SQARRAY,
-		.cq_off.resv2 = (uintptr_t)rings,
-		.sq_off.resv2 = (uintptr_t)sqes,
 	};
 	long pins = stay_pins(), ret;
-	int fd = syscall(__NR_io_uring_setup, 4, &params);
+	int fd;
 
+	USER_ADDR(params.cq_off) = (uintptr_t)rings;
+	USER_ADDR(params.sq_off) = (uintptr_t)sqes;
+	fd = syscall(__NR_io_uring_setup, 4, &params);
 	ret = fd < 0 ? -errno : nop(fd, &params, rings, sqes);
 	if (fd >= 0)
 		close(fd);

@@ -16,10 +16,25 @@ flags()
 	pkg-config --cflags --libs "$@" libmemgate
 }
 
+cc=("${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -O2)
+
+# Debian 13's libelf.a lacks functions that it calls (elfutils 0.192).
 # shellcheck disable=SC2046 # flags are words
+libelf_is_whole()
 {
-"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -O2 -o "$program" "$source" \
-	$(flags)
-"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -O2 -static \
-	-o "$program-static" "$source" $(flags --static)
+	echo 'void *elf_begin(); int main(void) { return !elf_begin(0, 1, 0); }' |
+		"${cc[@]}" -x c -static -o "$program-static" - \
+		$(pkg-config --libs --static libelf) 2>/dev/null
+}
+
+# shellcheck disable=SC2046
+{
+"${cc[@]}" -o "$program" "$source" $(flags)
+if libelf_is_whole; then
+	"${cc[@]}" -static -o "$program-static" "$source" $(flags --static)
+else
+	"${cc[@]}" -o "$program-static" "$source" $(pkg-config --cflags \
+		libmemgate) "$prefix/lib/libmemgate.a" \
+		$(pkg-config --libs --static libelf zlib)
+fi
 }
