@@ -291,7 +291,9 @@ static void try_states(SELF, bool peer, int prot, enum memgate_class class)
 
 	map_new(_metadata, self, prot);
 	try_fill(_metadata, self, peer, 0, "no gate");
-	ASSERT_EQ(0, mg_seal(self->fd));
+	ASSERT_EQ(0, mg_seal(self->fd)) {
+		TH_LOG("no seal: errno %d", errno);
+	}
 	try_fill(_metadata, self, peer, EACCES, "sealed, no policy");
 	mg_load(_metadata, &allow, "allow");
 	mg_load(_metadata, &deny, "deny");
