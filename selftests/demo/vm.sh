@@ -43,11 +43,17 @@ vm_start() {
 	vm_ctl[$name]=$ctl
 }
 
+# vm_lines NAME FROM: lines that have ended
+vm_lines() {
+	head -n "$(wc -l <"$work/$1.serial")" "$work/$1.serial" |
+		tail -n "+$2"
+}
+
 # vm_says NAME PATTERN [LINES]: what it says, after so many lines
 vm_says() {
 	local name=$1 end=$((SECONDS + patience)) line
 
-	until line=$(tail -n "+$((${3:-0} + 1))" "$work/$name.serial" |
+	until line=$(vm_lines "$name" $((${3:-0} + 1)) |
 			grep -a -E -m 1 -e "$2"); do
 		if ! kill -0 "${vm_pids[$name]}" 2>/dev/null ||
 		   [ $SECONDS -ge $end ]; then
