@@ -225,7 +225,7 @@ only "a class of nobody" "" class kvm
 only "refused" "file" refused
 only "allowed" "map map file own_pin file" allowed
 only "policy" "file" policy deny
-only "a policy of which another is the beginning" "" policy allo
+only "a policy of which another is the beginning" "" policy all
 only "a policy of nobody" "" policy nobody
 only "class and verdict" "file file" class file allowed
 run memgate -j monitor class map -- memgate run size 2M fd 7 policy allow -- \

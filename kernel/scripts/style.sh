@@ -112,7 +112,8 @@ scripts() {
 			list+=("$file")
 		fi
 	done < <(files)
-	shellcheck -x -P SCRIPTDIR "${list[@]}"
+	# SC2319: that $? is a condition's is what the tests mean.
+	shellcheck -x -P SCRIPTDIR -e SC2319 "${list[@]}"
 }
 
 spelling() {
