@@ -458,11 +458,16 @@ static long take_passed(int fd, long arg)
 {
 	int parent = syscall(__NR_pidfd_open, getppid(), 0);
 	int ring = syscall(__NR_pidfd_getfd, parent, passed->fd, 0);
+	int ret;
 
 	if (ring < 0)
 		return -errno;
 	close(parent);
-	return io_uring_queue_mmap(ring, &passed->params, &taken);
+	ret = io_uring_queue_mmap(ring, &passed->params, &taken);
+	/* liburing 2.9 leaves this to the caller. */
+	taken.ring_fd = ring;
+	taken.enter_ring_fd = ring;
+	return ret;
 }
 
 /* Reads and writes memory that it has no mapping and no descriptor of. */
