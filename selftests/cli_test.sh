@@ -62,7 +62,7 @@ chmod 711 /sys/fs/bpf
 works "feature probe" "memgate_ops *yes" memgate feature probe
 prints "feature probe, JSON" true sh -c \
 	'memgate -j feature probe | "$1" json seal' sh "$helper"
-prints "feature alone, JSON" 'map 13 memgate_decision' sh -c \
+prints "feature alone, JSON" 'map 13 memgate_closed' sh -c \
 	'j=$(memgate -j feature)
 	 echo "$(echo "$j" | "$1" json classes 0)" \
 	      "$(echo "$j" | "$1" json kfuncs | tr , "\n" | grep -c bpf_)" \

@@ -88,6 +88,14 @@ static void show_list(struct json_object *obj, const char *name,
 	json_object_put(list);
 }
 
+static int by_text(const void *a, const void *b)
+{
+	struct json_object * const *x = a, * const *y = b;
+
+	return strcmp(json_object_get_string(*x), json_object_get_string(*y));
+}
+
+/* Their order in BTF is that of whatever tool made it. */
 static void add_names(struct json_object *list, const struct btf *btf,
 		      int kind, const char *prefix)
 {
@@ -105,6 +113,7 @@ static void add_names(struct json_object *list, const struct btf *btf,
 			add_item(list, kind == BTF_KIND_TYPEDEF ?
 				 name + strlen("btf_trace_") : name);
 	}
+	json_object_array_sort(list, by_text);
 }
 
 /* Members of the struct that a policy fills: which programs can exist. */
